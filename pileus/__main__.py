@@ -1,0 +1,5 @@
+"""Run as a module: python -m pileus."""
+
+from pileus.cli import main
+
+main()
