@@ -1,0 +1,1 @@
+"""The node: one root process a host, told what should be, doing it idempotently, reporting what is. Never sees SQL."""
