@@ -163,7 +163,7 @@ class Documents(Struct, frozen=True, kw_only=True):
     meta: dict[str, str] = {}
     user_data: bytes | None = None  # decoded
     vendor_data: dict[str, Any] = {}
-    security_groups: list[str] = ["default"]
+    security_groups: list[str] = []
     instance_type: str = ""  # the flavor's name
     image_id: str = ""
     public_ipv4: str = ""
