@@ -1,0 +1,213 @@
+"""One transaction on the northbound database: write only what differs.
+
+Everything here runs in the thread that owns the in-memory copy of the database, where
+that copy holds still. Our rows are found through an index over their external_ids, so
+the work of a change does not grow with the number of ports.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from ovs.db import data, types
+
+from pileus.network.drivers.base import Difference, DriverRefused, MissingRows
+from pileus.network.drivers.desired import ID, KIND, PART, Holder, Key, Ref, Row, Value, by_kind, holders_of
+
+INDEX = "pileus"
+# Tables of ours, owners first.
+TABLES = (
+    "Logical_Switch", "DHCP_Options", "Port_Group", "ACL", "Logical_Router", "Logical_Router_Port",
+    "Gateway_Chassis", "Logical_Router_Static_Route", "NAT", "Logical_Switch_Port",
+)  # fmt: skip
+Slot = tuple[str, str]  # table, part: which of an object's rows
+
+
+def key_of(row: Any) -> Key:
+    ids = row.external_ids
+    return (ids.get(KIND, ""), ids.get(ID, ""))
+
+
+def create_indexes(idl: Any) -> None:
+    """Called once, before the first connection."""
+    for table in TABLES:
+        idl.index_create(table, INDEX).add_column("external_ids", key=key_of)
+
+
+def rows_of(idl: Any, key: Key) -> dict[Slot, Any]:
+    """The rows of one object, as they are."""
+    found = {}
+    for name in TABLES:
+        rows = idl.tables[name].rows
+        probe = rows.IndexEntry(external_ids={KIND: key[0], ID: key[1]})
+        for row in rows.indexes[INDEX].irange(probe, probe):
+            found[(name, row.external_ids.get(PART, ""))] = row
+    return found
+
+
+def plain(row: Any, column: str) -> Any:
+    """A column's committed value: scalar, None, frozenset or dict; references as UUIDs."""
+    kind = row._table.columns[column].type
+    values = row._data[column].values
+    if kind.is_map():
+        return {key.value: value.value for key, value in values.items()}
+    if kind.n_max == 1:
+        return next((atom.value for atom in values), None)
+    return frozenset(atom.value for atom in values)
+
+
+def lists(holder_row: Any, column: str, uuid: UUID) -> bool:
+    """Whether a set column holds a reference, without unpacking thousands of them."""
+    return data.Atom(types.UuidType, uuid) in holder_row._data[column].values
+
+
+def writable(value: Value | UUID) -> Any:
+    if value is None:
+        return []
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+class Writer:
+    """Brings the rows of some objects to what is desired, inside a transaction that is open."""
+
+    def __init__(self, idl: Any, txn: Any, desired: Mapping[Key, Sequence[Row]]) -> None:
+        self.idl = idl
+        self.txn = txn
+        self.desired = {key: desired[key] for key in by_kind(desired)}
+        self.have = {key: rows_of(idl, key) for key in self.desired}
+        self.made: dict[Ref, Any] = {}
+        self.missing: set[Key] = set()
+
+    def run(self) -> None:
+        self._delete_rest()
+        self._insert_new()
+        for key, rows in self.desired.items():
+            for row in rows:
+                self._fill(key, row)
+        if self.missing:
+            raise self._incomplete()
+
+    def _incomplete(self) -> Exception:
+        unknown = self.missing - self.desired.keys()
+        if unknown:
+            return MissingRows(unknown)
+        return DriverRefused(f"rows point at rows which are not wanted: {sorted(self.missing)}")
+
+    def _delete_rest(self) -> None:
+        doomed = []
+        for key, rows in self.desired.items():
+            keep = {(row.table, row.part) for row in rows}
+            doomed += [row for slot, row in self.have[key].items() if slot not in keep]
+            self.have[key] = {slot: row for slot, row in self.have[key].items() if slot in keep}
+        going = {row.uuid for row in doomed}
+        for row in doomed:
+            for holder in holders_of(row.external_ids):
+                owner = self._find(holder.ref)
+                if owner is not None and owner.uuid not in going and _strong(owner, holder.column):
+                    owner.delvalue(holder.column, row)
+        for row in doomed:
+            row.delete()
+
+    def _insert_new(self) -> None:
+        for key, rows in self.desired.items():
+            for row in rows:
+                slot = (row.table, row.part)
+                if slot not in self.have[key]:
+                    new = self.txn.insert(self.idl.tables[row.table])
+                    new.external_ids = row.all_external_ids(key)
+                    self.made[Ref(row.table, *key, row.part)] = new
+
+    def _fill(self, key: Key, row: Row) -> None:
+        """Columns, references and who lists the row; of a row that exists only what differs."""
+        existing = self.have[key].get((row.table, row.part))
+        target = existing if existing is not None else self.made[Ref(row.table, *key, row.part)]
+        for name, value in row.columns.items():
+            wanted = self._resolve(value)
+            compared = wanted.uuid if isinstance(value, Ref) and wanted is not None else wanted
+            if existing is None or plain(existing, name) != compared:
+                setattr(target, name, writable(wanted))
+        before = holders_of(existing.external_ids) if existing is not None else frozenset()
+        for holder in before - set(row.holders):
+            owner = self._find(holder.ref)
+            if owner is not None:
+                owner.delvalue(holder.column, target)
+        for holder in row.holders:
+            self._hold(holder, target, existing)
+        if existing is not None and existing.external_ids != (ids := row.all_external_ids(key)):
+            existing.external_ids = ids
+
+    def _hold(self, holder: Holder, target: Any, existing: Any | None) -> None:
+        owner = self._find(holder.ref)
+        if owner is None:
+            self.missing.add(holder.ref.key)
+        elif existing is None or owner._data is None or not lists(owner, holder.column, existing.uuid):
+            owner.addvalue(holder.column, target)
+
+    def _resolve(self, value: Value) -> Any:
+        if not isinstance(value, Ref):
+            return value
+        found = self._find(value)
+        if found is None:
+            self.missing.add(value.key)
+        return found
+
+    def _find(self, ref: Ref) -> Any | None:
+        if ref in self.made:
+            return self.made[ref]
+        if ref.key in self.have:
+            return self.have[ref.key].get((ref.table, ref.part))
+        return rows_of_table(self.idl, ref)
+
+
+def rows_of_table(idl: Any, ref: Ref) -> Any | None:
+    rows = idl.tables[ref.table].rows
+    probe = rows.IndexEntry(external_ids={KIND: ref.kind, ID: ref.id})
+    found = rows.indexes[INDEX].irange(probe, probe)
+    return next((row for row in found if row.external_ids.get(PART, "") == ref.part), None)
+
+
+def _strong(row: Any, column: str) -> bool:
+    """Weak references vanish with the row they point at; strong ones would forbid its deletion."""
+    return bool(row._table.columns[column].type.key.ref_type == "strong")
+
+
+def compare(idl: Any, desired: Mapping[Key, Sequence[Row]]) -> list[Difference]:
+    """All that differs between the database and the whole desired state."""
+    have: dict[Ref, Any] = {}
+    twice = []
+    for table in TABLES:
+        for row in idl.tables[table].rows.values():
+            ids = row.external_ids
+            if KIND in ids:
+                ref = Ref(table, ids[KIND], ids.get(ID, ""), ids.get(PART, ""))
+                if ref in have:
+                    twice.append(Difference(ref.key, table, "unexpected"))
+                have[ref] = row
+    found = []
+    for key, rows in desired.items():
+        for row in rows:
+            existing = have.pop(ref := Ref(row.table, *key, row.part), None)
+            if existing is None:
+                found.append(Difference(key, row.table, "missing"))
+            elif wrong := _wrong_columns(existing, row, key, lambda ref: rows_of_table(idl, ref)):
+                found.append(Difference(key, row.table, ", ".join(wrong)))
+    return found + twice + [Difference(ref.key, ref.table, "unexpected") for ref in have]
+
+
+def _wrong_columns(existing: Any, row: Row, key: Key, find: Callable[[Ref], Any]) -> list[str]:
+    wrong = []
+    for name, value in row.columns.items():
+        if isinstance(value, Ref):
+            target = find(value)
+            value = target.uuid if target is not None else "nothing"
+        if plain(existing, name) != value:
+            wrong.append(name)
+    if existing.external_ids != row.all_external_ids(key):
+        wrong.append("external_ids")
+    for holder in row.holders:
+        owner = find(holder.ref)
+        if owner is None or not lists(owner, holder.column, existing.uuid):
+            wrong.append(f"not in {holder.ref.table}.{holder.column}")
+    return wrong
