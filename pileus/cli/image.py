@@ -1,0 +1,78 @@
+"""`pileus image build | fetch | list-known`: images to start with, made here or brought from a distribution."""
+
+import os
+from pathlib import Path
+
+import click
+
+from pileus.image.guest import GuestImageError
+from pileus.image.guest import build as build_guest
+from pileus.image.guest import fetch as fetching
+
+
+def default_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pileus" / "guest"
+
+
+@click.group()
+def command() -> None:
+    """Build or fetch images to boot servers from."""
+
+
+@command.command()
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("pileus-guest.qcow2"),
+              show_default=True, help="Where to put the image.")
+@click.option("--arch", default="x86_64", show_default=True, help="Architecture of the guest.")
+@click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=None,
+              help="Keeps packages and the last image.  [default: ~/.cache/pileus/guest]")  # fmt: skip
+def build(output: Path, arch: str, cache: Path | None) -> None:
+    """Build a tiny Linux image from this distribution's packages (needs no root)."""
+    if arch not in ("x86_64", "amd64"):
+        raise click.ClickException(f"no guest image for {arch} yet: only x86_64 can be built")
+    try:
+        build_guest(output.absolute(), (cache or default_cache()).absolute(), lambda line: click.echo(line, err=True))
+    except GuestImageError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{output} ({output.stat().st_size / 1e6:.1f} MB); user cirros, password gocubsgo")
+    click.echo(how_to_create("pileus-guest", output))
+
+
+@command.command()
+@click.argument("source", metavar="NAME|URL")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=None,
+              help="Where to put the image.  [default: the file's own name]")
+@click.option("--checksum", default=None, help="md5, sha256 or sha512 the image must have.")  # fmt: skip
+def fetch(source: str, output: Path | None, checksum: str | None) -> None:
+    """Download a distribution's cloud image (see list-known) and check it."""
+    try:
+        image = fetching.source_of(source)
+        target = output or Path(image.url.split("?")[0].rsplit("/", 1)[-1])
+        with click.progressbar(length=1, label=target.name) as bar:
+
+            def show(done: int, total: int) -> None:
+                bar.length = max(total, done)
+                bar.update(done - bar.pos)
+
+            checked = fetching.fetch(image, target.absolute(), checksum, show)
+    except GuestImageError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{target}: checked against {checked}" if checked else f"{target}: no checksum known, not checked")
+    if image.user:
+        click.echo(f"The image's user is {image.user}; log in with the server's key pair.")
+    click.echo(how_to_create(image.name, target))
+
+
+@command.command("list-known")
+def list_known() -> None:
+    """List the images `fetch` knows by name."""
+    width = max(len(image.name) for image in fetching.KNOWN)
+    for image in fetching.KNOWN:
+        click.echo(f"{image.name:{width}}  {image.title}\n{'':{width}}  {image.url}")
+
+
+def how_to_create(name: str, file: Path) -> str:
+    form = "raw" if file.suffix == ".raw" else "qcow2"
+    return (
+        f"Create the image in your cloud with:\n"
+        f"  openstack image create --disk-format {form} --container-format bare --file {file} {name}"
+    )

@@ -1,0 +1,87 @@
+"""The recipe, step by step, and its cache: equal packages and equal files of ours give the image built last time."""
+
+import hashlib
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pileus.image.guest import disk, rootfs
+from pileus.image.guest.errors import GuestImageError
+from pileus.image.guest.packages import Package, Pool, all_packages, download
+
+# Room in the image itself, for flavors whose root disk is as large as the image (disk=0).
+SPARE_MEGABYTES = 48
+
+
+def build(output: Path, cache: Path, progress: Callable[[str], None]) -> Path:
+    """Build the guest image into `output` (qcow2); quick when nothing changed since the last time."""
+    if platform.machine() != "x86_64":
+        raise GuestImageError(f"the guest image is built on x86_64 only; this machine is {platform.machine()}")
+    if shutil.which("qemu-img") is None:
+        raise GuestImageError("qemu-img is missing: run `apt-get install qemu-utils`")
+    progress("asking apt for packages")
+    packages = all_packages()
+    built = cache / f"guest-{digest(packages)}.qcow2"
+    if built.exists():
+        progress("nothing changed since the last build")
+    else:
+        cache.mkdir(parents=True, exist_ok=True)
+        files = download(packages, cache / "packages", progress)
+        with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as work:
+            bake(files, Path(work), progress).rename(built)
+        forget_older(cache, built, {file.name for file in files})
+    if not output.exists() or not same(output, built):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        # Beside it first: nobody ever sees half an image under its name.
+        partial = output.with_name(output.name + ".part")
+        shutil.copyfile(built, partial)
+        partial.rename(output)
+    return output
+
+
+def bake(files: list[Path], work: Path, progress: Callable[[str], None]) -> Path:
+    progress(f"unpacking {len(files)} packages")
+    pool = Pool(work / "pool")
+    pool.unpack(files)
+    progress("assembling the root file system")
+    root = work / "root"
+    root.mkdir()
+    rootfs.assemble(pool, root)
+    progress("writing the disk")
+    file_system, raw, image = work / "root.ext4", work / "disk.raw", work / "disk.qcow2"
+    disk.make_file_system(pool, root, rootfs.OWNERS, file_system, disk.size_of(root) + SPARE_MEGABYTES)
+    disk.make_raw_disk(pool, file_system, work, raw)
+    progress("compressing")
+    disk.make_qcow2(raw, image)
+    return image
+
+
+def digest(packages: list[Package]) -> str:
+    """Names what the image would be made of: the packages' own sums, and every file of this builder."""
+    seen = hashlib.sha256("".join(f"{package.name} {package.sha256}\n" for package in packages).encode())
+    folder = Path(__file__).parent
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        seen.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    return seen.hexdigest()[:16]
+
+
+def same(left: Path, right: Path) -> bool:
+    if left.stat().st_size != right.stat().st_size:
+        return False
+    sums = []
+    for path in (left, right):
+        with path.open("rb") as file:
+            sums.append(hashlib.file_digest(file, "sha256").digest())
+    return sums[0] == sums[1]
+
+
+def forget_older(cache: Path, built: Path, used: set[str]) -> None:
+    """The cache holds one image and its packages; a longer memory would only fill the disk."""
+    for path in cache.glob("guest-*.qcow2"):
+        if path != built:
+            path.unlink(missing_ok=True)
+    for path in (cache / "packages").glob("*.deb"):
+        if path.name not in used:
+            path.unlink(missing_ok=True)
