@@ -1,0 +1,198 @@
+"""The request path, one list, and the program around it: every API of a controller as one ASGI application."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from pileus import services
+from pileus.cloud import Cloud
+from pileus.core import clock, log
+from pileus.core.asgi import Edge
+from pileus.core.context import Context
+from pileus.core.errors import (
+    BadRequest,
+    Conflict,
+    Duplicate,
+    EngineError,
+    EngineUnavailable,
+    Fault,
+    Forbidden,
+    NotFound,
+    StillReferenced,
+    Unauthorized,
+    Unavailable,
+)
+from pileus.core.routes import PUBLIC, RouteTable, choose
+from pileus.core.wire import Request, Response
+
+_log = log.logger("pileus.api")
+Proceed = Callable[[Request], Response]
+Stage = Callable[[Request, Proceed], Response]
+
+
+def request_ids(rq: Request, proceed: Proceed) -> Response:
+    """First, so that all below is logged under the request's id, and every answer carries it."""
+    rq.request_id = f"req-{clock.new_id()}"
+    given = rq.headers.get("x-openstack-request-id", "")
+    rq.ctx.global_request_id = given if given.startswith("req-") and len(given) == 40 else None
+    token = log.request_id.set(rq.request_id)
+    try:
+        response = proceed(rq)
+        response.headers["x-openstack-request-id"] = rq.request_id
+        if rq.service.name == "compute":
+            response.headers["x-compute-request-id"] = rq.request_id
+        return response
+    finally:
+        log.request_id.reset(token)
+
+
+def faults(rq: Request, proceed: Proceed) -> Response:
+    """Around all that can refuse: one place where an exception becomes a status and a body."""
+    try:
+        if rq.refused is not None:
+            raise rq.refused
+        return proceed(rq)
+    except Exception as error:
+        fault = _as_fault(rq, error)
+        status, body = rq.service.fault(fault)
+        headers = {**rq.out_headers, **fault.headers}
+        if isinstance(body, str):
+            headers["content-type"] = "text/html; charset=UTF-8"
+        return Response(body, status, headers)
+
+
+def _as_fault(rq: Request, error: Exception) -> Fault:
+    if isinstance(error, Fault):
+        if error.detail:
+            _log.info(error.message, extra={"detail": error.detail})
+        return error
+    if isinstance(error, Duplicate):  # two requests raced past a check: the database had the last word
+        return Conflict("The resource conflicts with one that already exists.", detail=error.columns)
+    if isinstance(error, StillReferenced):
+        return Conflict("The resource is in use, or refers to one that is gone.", detail=str(error))
+    if isinstance(error, EngineUnavailable):
+        return Unavailable("A part of the cloud does not answer; try again.", detail=str(error))
+    if isinstance(error, EngineError):
+        return Unavailable(f"A part of the cloud refused: {error}")
+    _log.error("unexpected error", exc_info=error, extra={"method": rq.method, "path": rq.path})
+    return Fault(f"The server met an unexpected error. The log has more under {rq.request_id}.")
+
+
+def microversion(rq: Request, proceed: Proceed) -> Response:
+    """Before the route: which route it is may depend on the version."""
+    if rq.service.versions is not None:
+        rq.version = rq.service.versions.asked(rq.headers)
+        rq.out_headers.update(rq.service.versions.answer(rq.version))
+    response = proceed(rq)
+    response.headers = {**rq.out_headers, **response.headers}
+    return response
+
+
+def token(rq: Request, proceed: Proceed) -> Response:
+    """Before the route is chosen: a stranger learns nothing about what exists, save the public routes."""
+    candidates, rq.params = rq.cloud.routes.find(rq.method, rq.path)
+    if any(route.policy is not PUBLIC for route in candidates):
+        secret = rq.headers.get("x-auth-token", "")
+        if not secret:
+            raise _unauthorized(rq)
+        found: Context | None = rq.cloud.authenticate(secret)
+        if found is None:
+            raise _unauthorized(rq)
+        found.request_id, found.global_request_id = rq.request_id, rq.ctx.global_request_id
+        rq.ctx = found
+    rq.route = choose(candidates, rq)
+    return proceed(rq)
+
+
+def _unauthorized(rq: Request) -> Fault:
+    return Unauthorized(
+        "The request you have made requires authentication.",
+        headers={"www-authenticate": f'Keystone uri="{rq.root}/identity"'},
+    )
+
+
+def transaction(rq: Request, proceed: Proceed) -> Response:
+    """One request, one transaction: what policy looked up is what the handler changes."""
+    if rq.route.tx == "write":
+        with rq.cloud.db.write() as rq.tx:
+            return proceed(rq)
+    if rq.route.tx == "read":
+        with rq.cloud.db.read() as rq.tx:
+            return proceed(rq)
+    return proceed(rq)
+
+
+def policy(rq: Request, proceed: Proceed) -> Response:
+    """One check: first whether the caller could do this to a thing of their own (403), then to this one (404)."""
+    route = rq.route
+    if route.policy is PUBLIC:
+        if route.on is not None:
+            rq.target = route.on(rq, *rq.params.values())
+        return proceed(rq)
+    allowed = rq.allows(route.policy)
+    if not allowed and (route.on is None or rq.service.denied_is_missing):
+        raise Forbidden(f"Policy doesn't allow {route.policy} to be performed.", kind="PolicyNotAuthorized")
+    if route.on is not None:
+        try:
+            rq.target = route.on(rq, *rq.params.values())
+        except NotFound:
+            if not allowed and not rq.allows(route.policy, {}):
+                raise Forbidden(f"Policy doesn't allow {route.policy} to be performed.") from None
+            raise
+        if not rq.allows(route.policy, rq.target):
+            if rq.service.denied_is_missing:
+                raise NotFound(
+                    f"{_word(rq.target)} {rq.target.id} could not be found.", kind=f"{_word(rq.target)}NotFound"
+                )
+            raise Forbidden(f"You are not authorized to perform the requested action: {route.policy}.")
+    return proceed(rq)
+
+
+def _word(target: Any) -> str:
+    return type(target).__name__
+
+
+def handler(rq: Request) -> Response:
+    """Last: the route's own function. What it returns becomes the body, None an empty one."""
+    route = rq.route
+    result = route.handler(rq) if route.on is None else route.handler(rq, rq.target)
+    if isinstance(result, Response):
+        return result
+    return Response(result, route.status)
+
+
+# The way of every request. The order is the security story: see each stage's first line.
+PATH: list[Stage] = [request_ids, faults, microversion, token, transaction, policy]
+
+
+def compose(path: list[Stage]) -> Proceed:
+    proceed: Proceed = handler
+    for stage in reversed(path):
+        proceed = _wrap(stage, proceed)
+    return proceed
+
+
+def _wrap(stage: Stage, proceed: Proceed) -> Proceed:
+    return lambda rq: stage(rq, proceed)
+
+
+class Application:
+    """The APIs over one cloud: `handle` answers a request in this thread, `asgi` is the edge around it."""
+
+    def __init__(self, cloud: Cloud):
+        self.cloud = cloud
+        self.cloud.routes = RouteTable(services.apis())
+        self._proceed = compose(PATH)
+        self.asgi = Edge(self.handle, self.streams)
+
+    def handle(self, rq: Request) -> Response:
+        rq.cloud = self.cloud
+        rq.service = self.cloud.routes.service_of(rq.path)
+        return self._proceed(rq)
+
+    def streams(self, rq: Request) -> bool:
+        """Does this request's body go to its handler as it arrives?"""
+        with contextlib.suppress(NotFound, BadRequest, Fault):
+            candidates, _ = self.cloud.routes.find(rq.method, rq.path)
+            return candidates[0].stream
+        return False

@@ -1,0 +1,76 @@
+"""`pileus serve`: the controller. Two processes of one program: the APIs, and on the next port the bodies."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option("--state", type=click.Path(path_type=Path), required=True, help="The cloud's state folder.")
+def command(state: Path) -> None:
+    """Serve the APIs of the cloud whose state folder this is (`pileus up` starts this)."""
+    from pileus.core import log
+    from pileus.settings import load
+
+    try:
+        settings = load(state)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    log.start(settings.log_level)
+    # both processes need the same modules: imported once, shared between them after the fork
+    from pileus.app import Application
+    from pileus.cloud import Cloud
+
+    cloud = Cloud(settings)
+    parent = os.getpid()
+    cloud.db.close()
+    bodies = os.fork()
+    try:
+        if bodies == 0:
+            _die_with(parent)
+            asyncio.run(_serve(Application(cloud), settings.host, settings.port + 1))
+        else:
+            cloud.start()
+            asyncio.run(_serve(Application(cloud), settings.host, settings.port))
+    finally:
+        cloud.stop()
+        if bodies:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(bodies, signal.SIGTERM)
+            os.waitpid(bodies, 0)
+
+
+def _die_with(parent: int) -> None:
+    """Let the kernel end this process when its parent dies, however that happens (prctl PR_SET_PDEATHSIG)."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+async def _serve(application: Any, host: str, port: int) -> None:
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+    from granian.server.embed import Server
+
+    server = Server(
+        application.asgi,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(max_buffer_size=1 << 20),
+        websockets=True,
+        log_enabled=False,
+        backlog=1024,
+    )
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, server.stop)
+    await server.serve()

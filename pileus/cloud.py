@@ -1,0 +1,52 @@
+"""What a running controller holds: database, policy, engines below. Made once, handed to requests, sagas and tasks."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pileus import identity, services
+from pileus.core import policy, schema
+from pileus.core.context import Context
+from pileus.core.db import Database
+from pileus.core.reconcile import Reconciler
+from pileus.core.routes import RouteTable
+from pileus.core.saga import Engine
+from pileus.settings import Settings
+
+
+class Cloud:
+    """`start()` begins the background work; requests alone need no more than the constructor."""
+
+    routes: RouteTable
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        self.db = Database(settings.database)
+        schema.upgrade(self.db)
+        identity.bootstrap(self)
+        overrides = policy.load_overrides(Path(settings.policy_file)) if settings.policy_file else None
+        self.policy = policy.Policy(services.rules(), overrides)
+        self.tokens = identity.Tokens(self.db, settings.folder / "keys", settings.token_seconds)
+        self.drivers: dict[str, Any] = services.drivers(self)  # by service: what its sagas and tasks work with
+        self.sagas = Engine(self.db, self, services.sagas())
+        self.tasks = Reconciler(self, services.tasks())
+        self.stopping = threading.Event()
+
+    @property
+    def authenticate(self) -> Callable[[str], Context | None]:
+        authenticate: Callable[[str], Context | None] = self.tokens.authenticate
+        return authenticate
+
+    def start(self) -> None:
+        self.sagas.start()
+        self.tasks.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.tasks.stop()
+        self.sagas.stop()
+        for driver in self.drivers.values():
+            if hasattr(driver, "stop"):
+                driver.stop()

@@ -1,0 +1,15 @@
+"""Compute's wire shapes: what clients send and see, since which microversion."""
+
+from pileus.core.fields import OPTIONAL, REQUIRED, Text
+from pileus.core.resources import Resource
+
+KEYPAIR = Resource(
+    "keypair",
+    [
+        Text("name", create=REQUIRED, min=1, pattern=r"[\w\-. @]*[^\s](?<!\s)"),
+        Text("type", create=OPTIONAL, default="ssh", choices=["ssh", "x509"], since="2.2"),
+        Text("public_key", create=OPTIONAL, max=65535),
+        Text("user_id", create=OPTIONAL, since="2.10"),
+        Text("fingerprint"),
+    ],
+)

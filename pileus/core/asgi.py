@@ -1,0 +1,186 @@
+"""The edge: ASGI in, ASGI out. Bodies stream in bounded memory both ways; a client that goes away is seen."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from queue import SimpleQueue
+from typing import Any
+from urllib.parse import unquote
+
+from pileus.core.errors import BadRequest, TooLarge
+from pileus.core.pool import Pool
+from pileus.core.wire import FileBody, Request, Response
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Handle = Callable[[Request], Response]
+
+MAX_BODY = 8 << 20  # JSON bodies; a server's user data and files stay well below
+CHUNK = 1 << 20
+
+
+class ClientGone(BadRequest):
+    """The client closed the connection before its body was complete."""
+
+
+class Edge:
+    """The ASGI application: `handle` does all that needs a thread; `streams` says whether a request's body is streamed."""
+
+    def __init__(self, handle: Handle, streams: Callable[[Request], bool], threads: int = 6, stream_threads: int = 12):
+        self.handle = handle
+        self.streams = streams
+        self.pool = Pool(threads)
+        self.stream_threads = stream_threads
+        self._stream_pool: Pool | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        rq = _request(scope)
+        if self.streams(rq):
+            rq.upload = Upload(receive, asyncio.get_running_loop())
+            response = await self.stream_pool.run(self.handle, rq)
+        else:
+            try:
+                rq.body = await _body(receive)
+            except ClientGone:
+                return
+            except TooLarge as error:
+                rq.refused = error
+            response = await self.pool.run(self.handle, rq)
+        await self._send(response, rq, send)
+
+    @property
+    def stream_pool(self) -> Pool:
+        if self._stream_pool is None:
+            self._stream_pool = Pool(self.stream_threads, "stream")
+        return self._stream_pool
+
+    async def _send(self, response: Response, rq: Request, send: Send) -> None:
+        headers = [(key.encode("latin-1"), str(value).encode("utf-8")) for key, value in response.headers.items()]
+        body = response.body
+        start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
+        if isinstance(body, bytes):
+            if response.status not in (204, 304) and "content-length" not in response.headers:
+                headers.append((b"content-length", str(len(body)).encode()))
+            await send(start)
+            await send({"type": "http.response.body", "body": b"" if rq.method == "HEAD" else body})
+            return
+        await send(start)
+        if rq.method != "HEAD":
+            chunks = _file_chunks(body) if isinstance(body, FileBody) else iter(body)
+            try:
+                while chunk := await self.stream_pool.run(next, chunks, b""):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            finally:
+                if isinstance(body, FileBody) and body.after:
+                    body.after()
+        await send({"type": "http.response.body", "body": b""})
+
+
+class Upload(Iterator[bytes]):
+    """A request's body for a thread: batches of about a MiB, the next one read while the thread works on the last."""
+
+    def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop):
+        self._receive = receive
+        self._loop = loop
+        self._batches: SimpleQueue[bytes | ClientGone] = SimpleQueue()
+        self._asked = False
+        self._over = False
+
+    def __next__(self) -> bytes:
+        """Raises StopIteration at the body's true end and ClientGone when it was cut off."""
+        if not self._asked:
+            self._asked = True
+            self._ask()
+        if self._over:
+            raise StopIteration
+        batch = self._batches.get()
+        if isinstance(batch, ClientGone):
+            self._over = True
+            raise batch
+        if not batch:
+            self._over = True
+            raise StopIteration
+        self._ask()
+        return batch
+
+    def _ask(self) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._read()))
+
+    async def _read(self) -> None:
+        parts: list[bytes] = []
+        size = 0
+        while size < CHUNK:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._batches.put(ClientGone("The client closed the connection before the body was complete."))
+                return
+            part = message.get("body", b"")
+            parts.append(part)
+            size += len(part)
+            if not message.get("more_body", False):
+                if size:
+                    self._batches.put(b"".join(parts))
+                self._batches.put(b"")
+                self._receive = _ended
+                return
+        self._batches.put(b"".join(parts))
+
+
+async def _ended() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone("The client closed the connection before the body was complete.")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAX_BODY:
+            raise TooLarge(f"The request body is larger than {MAX_BODY} bytes.")
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _file_chunks(body: FileBody) -> Iterator[bytes]:
+    left = body.length if body.length is not None else os.path.getsize(body.path) - body.offset
+    with open(body.path, "rb", buffering=0) as file:
+        file.seek(body.offset)
+        while left > 0 and (chunk := file.read(min(CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
+
+
+def _request(scope: Message) -> Request:
+    headers: dict[str, str] = {}
+    for key, value in scope["headers"]:
+        name = key.decode("latin-1").lower()
+        text = value.decode("utf-8", "replace")
+        headers[name] = f"{headers[name]},{text}" if name in headers else text
+    raw = scope.get("raw_path")
+    path = unquote(raw.decode("latin-1").partition("?")[0], errors="replace") if raw else scope["path"]
+    rq = Request(scope["method"], path, scope.get("query_string", b"").decode("latin-1"), headers)
+    rq.scheme = scope.get("scheme", "http")
+    if scope.get("client"):
+        rq.client = scope["client"][0]
+    return rq
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,213 @@
+"""Lists: filters, sort keys, markers and limits from the query string, one SQL query a page.
+
+Keyset pagination: a page starts after its marker's row in the sort order, so pages neither skip nor repeat rows while
+others come and go, and the last page costs what the first does.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.core import tables
+from pileus.core.db import Statement, in_list
+from pileus.core.errors import BadRequest
+from pileus.core.resources import Resource
+from pileus.core.wire import Request
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+
+class Where(NamedTuple):
+    """A condition of a list. operator: eq, ne, in, gt, gte, lt, lte, like, null, notnull."""
+
+    column: str
+    operator: str
+    value: Any = None
+
+
+class Sort(NamedTuple):
+    column: str
+    descending: bool = False
+
+
+class Page(NamedTuple):
+    rows: list[Any]
+    more: bool
+    reverse: bool = False
+
+
+def filters(rq: Request, resource: Resource, also: Iterable[str] = ()) -> list[Where]:
+    """The conditions that the query string names, of the fields declared as filters; several values mean any of them."""
+    found = []
+    for name in rq.query.names():
+        field = resource.fields.get(name)
+        if field is None or not (field.filter or name in also) or not field.spans(rq.version):
+            continue
+        values = [field.query(text) for text in rq.query.all(name)]
+        found.append(Where(field.source, "eq", values[0]) if len(values) == 1 else Where(field.source, "in", values))
+    return found
+
+
+def sorts(rq: Request, resource: Resource, default: Iterable[Sort]) -> list[Sort]:
+    """`sort_key=name&sort_dir=asc`, repeated, or `sort=name:asc,id:desc`. Raises BadRequest for an unknown key."""
+    keys = rq.query.all("sort_key")
+    directions = rq.query.all("sort_dir")
+    if not keys and rq.query.get("sort"):
+        pairs = [part.strip().partition(":") for part in (rq.query.get("sort") or "").split(",") if part.strip()]
+        keys = [key for key, _, _ in pairs]
+        directions = [direction or "desc" for _, _, direction in pairs]
+    if not keys:
+        return list(default)
+    if len(directions) == 1:
+        directions = directions * len(keys)
+    found = []
+    for position, key in enumerate(keys):
+        field = resource.fields.get(key)
+        if field is None or not field.sort:
+            raise BadRequest(f"Invalid input for query parameter sort_key. Value: {key[:100]}. It cannot be sorted by.")
+        direction = directions[position] if position < len(directions) else "asc"
+        if direction not in ("asc", "desc"):
+            raise BadRequest(f"Invalid input for query parameter sort_dir. Value: {direction[:100]}. Use asc or desc.")
+        found.append(Sort(field.source, direction == "desc"))
+    return found
+
+
+def page(
+    rq: Request,
+    struct: type[Row],
+    where: Iterable[Where] = (),
+    sort: Iterable[Sort] = (),
+    *,
+    limit: int | None = None,
+    marker: str | None = None,
+    marker_column: str = "id",
+    reverse: bool = False,
+    clauses: tuple[tuple[str, Any, dict[str, Any]], ...] = (),
+) -> Page:
+    """One page of rows. `clauses` are further conditions: (a name for the cache, an SQL expression, its values).
+
+    Raises BadRequest when the marker is not there.
+    """
+    shape = tables.shape(struct)
+    conditions = list(where)
+    order = list(sort)
+    for key in shape.primary:
+        if all(item.column != key for item in order):
+            order.append(Sort(key))
+    if reverse:
+        order = [Sort(item.column, not item.descending) for item in order]
+    values: dict[str, Any] = {}
+    start = None
+    if marker:
+        start = rq.tx.find(struct, **{marker_column: marker})
+        if start is None:
+            raise BadRequest(f"marker [{marker[:100]}] not found", kind="MarkerNotFound")
+        nulls = tuple(getattr(start, item.column) is None for item in order)
+    shape_key = (
+        "page",
+        struct,
+        tuple((c.column, c.operator, isinstance(c.value, list)) for c in conditions),
+        tuple(order),
+        start is not None and nulls,
+        limit is not None,
+        tuple(name for name, _, _ in clauses),
+    )
+    statement = rq.tx.db.cached(shape_key, lambda: _build(shape, conditions, order, start, limit, clauses))
+    for position, condition in enumerate(conditions):
+        if condition.operator not in ("null", "notnull"):
+            values[f"where_{position}"] = condition.value
+    for _, _, more_values in clauses:
+        values.update(more_values)
+    if start is not None:
+        for position, item in enumerate(order):
+            value = getattr(start, item.column)
+            values[f"after_{position}"] = "" if value is None else value
+    if limit is not None:
+        values["page_limit"] = limit + 1
+    rows = rq.tx.rows(struct, statement, **values)
+    more = limit is not None and len(rows) > limit
+    rows = rows[:limit] if more else rows
+    return Page(rows[::-1] if reverse else rows, more, reverse)
+
+
+_OPERATORS: dict[str, Any] = {
+    "eq": lambda column, bind: column == bind,
+    "ne": lambda column, bind: column != bind,
+    "gt": lambda column, bind: column > bind,
+    "gte": lambda column, bind: column >= bind,
+    "lt": lambda column, bind: column < bind,
+    "lte": lambda column, bind: column <= bind,
+    "like": lambda column, bind: column.like(bind, escape="\\"),
+}
+
+
+def _build(
+    shape: tables.Shape,
+    conditions: list[Where],
+    order: list[Sort],
+    start: Any,
+    limit: int | None,
+    clauses: tuple[tuple[str, Any, dict[str, Any]], ...],
+) -> Any:
+    columns = shape.table.c
+    statement = sa.select(shape.table)
+    for position, condition in enumerate(conditions):
+        column = columns[condition.column]
+        if condition.operator == "null":
+            statement = statement.where(column.is_(None))
+        elif condition.operator == "notnull":
+            statement = statement.where(column.is_not(None))
+        elif condition.operator == "in":
+            statement = statement.where(in_list(column, f"where_{position}"))
+        else:
+            bind = sa.bindparam(f"where_{position}", type_=column.type)
+            statement = statement.where(_OPERATORS[condition.operator](column, bind))
+    for _, clause, _ in clauses:
+        statement = statement.where(clause)
+    ordered = [_sortable(columns[item.column]) for item in order]
+    if start is not None:
+        statement = statement.where(_beyond(ordered, order))
+    statement = statement.order_by(
+        *(column.desc() if item.descending else column.asc() for column, item in zip(ordered, order, strict=True))
+    )
+    return statement.limit(sa.bindparam("page_limit", type_=sa.Integer())) if limit is not None else statement
+
+
+def _sortable(column: Any) -> Any:
+    # databases disagree on where NULL sorts; an empty text sorts first on all of them
+    return sa.func.coalesce(column, "") if column.nullable and isinstance(column.type, sa.Text) else column
+
+
+def _beyond(ordered: list[Any], order: list[Sort]) -> Any:
+    """Row-wise comparison with the marker: (a > x) or (a = x and b > y) or ..."""
+    alternatives = []
+    for last in range(len(order)):
+        parts = []
+        for position in range(last):
+            parts.append(ordered[position] == _after(position, ordered[position]))
+        bind = _after(last, ordered[last])
+        parts.append(ordered[last] < bind if order[last].descending else ordered[last] > bind)
+        alternatives.append(sa.and_(*parts))
+    return sa.or_(*alternatives)
+
+
+def _after(position: int, column: Any) -> Any:
+    return sa.bindparam(f"after_{position}", type_=column.type)
+
+
+def links(rq: Request, plural: str, found: Page, id_of: Any = None) -> dict[str, Any]:
+    """`{"servers_links": [{"rel": "next", "href": ...}]}` when there is more, else nothing."""
+    if not found.more or not found.rows:
+        return {}
+    last = found.rows[-1]
+    marker = id_of(last) if id_of else last.id
+    return {f"{plural}_links": [{"rel": "next", "href": rq.link(marker=str(marker))}]}
+
+
+def like_escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+__all__ = ["Page", "Sort", "Statement", "Where", "filters", "like_escape", "links", "page", "sorts"]

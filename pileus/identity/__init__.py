@@ -1,0 +1,10 @@
+"""Identity (OpenStack Identity API v3): who there is, what they may do, and the tokens that say so.
+
+The front: what other services and the program itself may use.
+"""
+
+from pileus.identity.bootstrap import bootstrap
+from pileus.identity.store import Domain, Project, User, find_project
+from pileus.identity.tokens import Tokens
+
+__all__ = ["Domain", "Project", "Tokens", "User", "bootstrap", "find_project"]

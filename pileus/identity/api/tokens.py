@@ -1,0 +1,130 @@
+"""Tokens: issue, validate, revoke, and what a token's owner may reach (Identity API v3, "Authentication")."""
+
+from typing import Any
+
+from pileus.core.errors import BadRequest, NotFound
+from pileus.core.routes import PUBLIC
+from pileus.core.wire import Request, Response
+from pileus.identity import authentication, grants
+from pileus.identity.api.base import api
+from pileus.identity.catalog import catalog
+from pileus.identity.store import Project, Revocation, changed
+from pileus.identity.tokens import Payload, Token, resolve
+
+
+@api.post("/v3/auth/tokens", policy=PUBLIC, tx="read", status=201)
+def issue_token(rq: Request) -> Response:
+    """Authenticate and issue a token."""
+    asked = authentication.parse(rq.json)
+    found = authentication.authenticate(rq.tx, rq.cloud.tokens, asked)
+    scope, scope_id = authentication.scope(rq.tx, asked, found)
+    secret, payload = rq.cloud.tokens.issue(
+        found.user.id, found.methods, scope, scope_id, expires_at=found.expires_at, parent=found.parent
+    )
+    body = render(rq, resolve(rq.tx, payload), with_catalog="nocatalog" not in rq.query)
+    return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})
+
+
+def subject(rq: Request) -> dict[str, Any]:
+    """The token that a request is about."""
+    secret = rq.headers.get("x-subject-token", "")
+    found = rq.cloud.tokens.load(rq.tx, secret) if secret else None
+    if found is None:
+        raise NotFound("The token asked about is missing, void or expired.")
+    return {"target": {"token": {"user_id": found.user.id}}, "token": found, "secret": secret, "id": ""}
+
+
+@api.get("/v3/auth/tokens", policy="identity:validate_token", on=subject)
+def validate_token(rq: Request, found: dict[str, Any]) -> Response:
+    """Validate a token and say what it stands for."""
+    body = render(rq, found["token"], with_catalog="nocatalog" not in rq.query)
+    return Response(body, 200, {"x-subject-token": found["secret"], "vary": "X-Auth-Token"})
+
+
+@api.delete("/v3/auth/tokens", policy="identity:revoke_token", on=subject)
+def revoke_token(rq: Request, found: dict[str, Any]) -> None:
+    """Revoke a token."""
+    payload: Payload = found["token"].payload
+    rq.tx.insert(Revocation(payload.audit_ids[0], payload.expires_at))
+    changed(rq.tx)
+
+
+@api.get("/v3/auth/catalog", policy="identity:get_auth_catalog")
+def show_catalog(rq: Request) -> dict[str, Any]:
+    """Show the catalog of the caller's token."""
+    if not (rq.ctx.project_id or rq.ctx.domain_id or rq.ctx.system):
+        raise BadRequest("An unscoped token has no catalog.")
+    return {"catalog": catalog(rq.tx, rq.ctx.project_id, rq.ctx.user_id), "links": _links(rq)}
+
+
+@api.get("/v3/auth/projects", policy="identity:get_auth_projects")
+def list_projects(rq: Request) -> dict[str, Any]:
+    """List the projects the caller could scope a token to."""
+    found = [project for project in authentication.projects_of(rq.tx, rq.ctx.user_id or "") if project.enabled]
+    return {"projects": [_project(rq, project) for project in found], "links": _links(rq)}
+
+
+@api.get("/v3/auth/domains", policy="identity:get_auth_domains")
+def list_domains(rq: Request) -> dict[str, Any]:
+    """List the domains the caller could scope a token to."""
+    ids = [
+        id for id, kind, inherited in grants.targets(rq.tx, rq.ctx.user_id or "") if kind == "domain" and not inherited
+    ]
+    found = [domain for id in dict.fromkeys(ids) if (domain := rq.tx.find(Project, id=id)) and domain.enabled]
+    return {
+        "domains": [
+            {"id": d.id, "name": d.name, "description": d.description, "enabled": d.enabled,
+             "links": {"self": f"{rq.base}/v3/domains/{d.id}"}}
+            for d in found
+        ],
+        "links": _links(rq),
+    }  # fmt: skip
+
+
+@api.get("/v3/auth/system", policy="identity:get_auth_system")
+def list_system(rq: Request) -> dict[str, Any]:
+    """List the system scopes the caller could have."""
+    roles = grants.roles_on_system(rq.tx, rq.ctx.user_id or "")
+    return {"system": [{"all": True}] if roles else [], "links": _links(rq)}
+
+
+def _links(rq: Request) -> dict[str, Any]:
+    return {"self": rq.root + rq.path, "previous": None, "next": None}
+
+
+def _project(rq: Request, project: Project) -> dict[str, Any]:
+    return {
+        "id": project.id, "name": project.name, "domain_id": project.domain_id, "description": project.description,
+        "enabled": project.enabled, "parent_id": project.parent_id, "is_domain": project.is_domain,
+        "tags": project.tags, "options": project.options, "links": {"self": f"{rq.base}/v3/projects/{project.id}"},
+    }  # fmt: skip
+
+
+def render(rq: Request, token: Token, with_catalog: bool) -> dict[str, Any]:
+    """A token's body."""
+    payload = token.payload
+    body: dict[str, Any] = {
+        "methods": payload.methods,
+        "user": {
+            "id": token.user.id,
+            "name": token.user.name,
+            "domain": {"id": token.user_domain.id, "name": token.user_domain.name},
+            "password_expires_at": token.user.password_expires_at,
+        },
+        "audit_ids": payload.audit_ids,
+        "issued_at": payload.issued_at,
+        "expires_at": payload.expires_at,
+    }
+    if token.project and token.project_domain:
+        domain = {"id": token.project_domain.id, "name": token.project_domain.name}
+        body["project"] = {"id": token.project.id, "name": token.project.name, "domain": domain}
+        body["is_domain"] = token.project.is_domain
+    if token.domain:
+        body["domain"] = {"id": token.domain.id, "name": token.domain.name}
+    if payload.scope == "system":
+        body["system"] = {"all": True}
+    if payload.scope:
+        body["roles"] = [{"id": role.id, "name": role.name} for role in token.roles]
+        if with_catalog:
+            body["catalog"] = catalog(rq.tx, payload.scope_id if payload.scope == "project" else None, token.user.id)
+    return {"token": body}

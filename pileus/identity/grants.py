@@ -1,0 +1,78 @@
+"""Effective roles: direct ones, those of groups, inherited down the project tree, and what roles imply."""
+
+import sqlalchemy as sa
+
+from pileus.core.db import Tx, in_list, sql
+from pileus.core.tables import columns, shape
+from pileus.identity.store import Assignment, ImpliedRole, Membership, Project, Role
+
+SYSTEM = "system"
+_a, _m = columns(Assignment), columns(Membership)
+_OF_ACTORS = sql(
+    sa.select(shape(Assignment).table).where(in_list(_a.actor_id, "actors"), in_list(_a.target_id, "targets"))
+)
+_ROLES = sql(sa.select(shape(Role).table).where(in_list(columns(Role).id, "ids")))
+_IMPLIED = sql(sa.select(shape(ImpliedRole).table))
+_GROUPS = sql(sa.select(_m.group_id).where(_m.user_id == sa.bindparam("user_id")))
+_TARGETS = sql(sa.select(_a.target_id, _a.target_type, _a.inherited).where(in_list(_a.actor_id, "actors")).distinct())
+
+
+def actors(tx: Tx, user_id: str) -> list[str]:
+    """The user and the groups it is in: whose assignments count."""
+    return [user_id, *(row[0] for row in tx.all(_GROUPS, user_id=user_id))]
+
+
+def ancestors(tx: Tx, project: Project) -> list[str]:
+    """The projects above this one, then its domain, nearest first."""
+    found = []
+    parent_id = project.parent_id
+    while parent_id and parent_id not in found:
+        found.append(parent_id)
+        above = tx.find(Project, id=parent_id)
+        parent_id = above.parent_id if above else None
+    if project.domain_id and project.domain_id not in found:
+        found.append(project.domain_id)
+    return found
+
+
+def imply(tx: Tx, role_ids: set[str]) -> set[str]:
+    """These roles and all that they imply, directly or through others."""
+    if not role_ids:
+        return set()
+    implied: dict[str, list[str]] = {}
+    for row in tx.rows(ImpliedRole, _IMPLIED):
+        implied.setdefault(row.prior_id, []).append(row.implied_id)
+    found, waiting = set(), list(role_ids)
+    while waiting:
+        role_id = waiting.pop()
+        if role_id not in found:
+            found.add(role_id)
+            waiting.extend(implied.get(role_id, []))
+    return found
+
+
+def roles_on_project(tx: Tx, user_id: str, project: Project) -> list[Role]:
+    """The roles a user has on a project (not on a domain), implied ones included."""
+    above = [] if project.is_domain else ancestors(tx, project)
+    rows = tx.rows(Assignment, _OF_ACTORS, actors=actors(tx, user_id), targets=[project.id, *above])
+    return _effective(tx, {row.role_id for row in rows if (row.target_id == project.id) != bool(row.inherited)})
+
+
+def roles_on_domain(tx: Tx, user_id: str, domain_id: str) -> list[Role]:
+    rows = tx.rows(Assignment, _OF_ACTORS, actors=actors(tx, user_id), targets=[domain_id])
+    return _effective(tx, {row.role_id for row in rows if not row.inherited})
+
+
+def roles_on_system(tx: Tx, user_id: str) -> list[Role]:
+    rows = tx.rows(Assignment, _OF_ACTORS, actors=actors(tx, user_id), targets=[SYSTEM])
+    return _effective(tx, {row.role_id for row in rows if not row.inherited})
+
+
+def targets(tx: Tx, user_id: str) -> list[tuple[str, str, bool]]:
+    """Where a user has any role: (target id, its type, whether only for what lies below)."""
+    return [(row[0], row[1], bool(row[2])) for row in tx.all(_TARGETS, actors=actors(tx, user_id))]
+
+
+def _effective(tx: Tx, role_ids: set[str]) -> list[Role]:
+    found = tx.rows(Role, _ROLES, ids=sorted(imply(tx, role_ids)))
+    return sorted((role for role in found if role.domain_id is None), key=lambda role: role.name)

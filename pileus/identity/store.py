@@ -1,0 +1,154 @@
+"""Identity's tables. A domain is a project with `is_domain`, as in OpenStack's own model."""
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.core.db import Tx, sql
+from pileus.core.tables import Key, NumberKey, columns, table
+
+DEFAULT_DOMAIN = "default"
+
+
+@table("projects", unique=[("domain_id", "name")], index=[("parent_id",)])
+class Project(msgspec.Struct):
+    id: Key
+    name: str
+    domain_id: str | None  # None for a domain itself
+    parent_id: str | None
+    description: str
+    enabled: bool
+    is_domain: bool
+    tags: list[str] = []
+    options: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+
+
+Domain = Project
+
+
+@table("users", unique=[("domain_id", "name")])
+class User(msgspec.Struct):
+    id: Key
+    name: str
+    domain_id: str
+    enabled: bool
+    password_hash: str | None
+    default_project_id: str | None
+    description: str | None
+    created_at: str
+    password_expires_at: str | None = None
+    valid_after: str | None = None  # tokens issued before this are void: the password changed, or the user was disabled
+    options: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+
+
+@table("user_groups", unique=[("domain_id", "name")])
+class Group(msgspec.Struct):
+    id: Key
+    name: str
+    domain_id: str
+    description: str
+    extra: dict[str, Any] = {}
+
+
+@table("memberships", index=[("user_id",)], references={"group_id": "user_groups.id", "user_id": "users.id"},
+       cascade=["group_id", "user_id"])  # fmt: skip
+class Membership(msgspec.Struct):
+    group_id: Key
+    user_id: Key
+
+
+@table("roles", unique=[("domain_id", "name")])
+class Role(msgspec.Struct):
+    id: Key
+    name: str
+    domain_id: str | None
+    description: str | None
+    options: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+
+
+@table("implied_roles", references={"prior_id": "roles.id", "implied_id": "roles.id"},
+       cascade=["prior_id", "implied_id"])  # fmt: skip
+class ImpliedRole(msgspec.Struct):
+    prior_id: Key
+    implied_id: Key
+
+
+@table("assignments", index=[("target_id",), ("role_id",)], references={"role_id": "roles.id"}, cascade=["role_id"])
+class Assignment(msgspec.Struct):
+    """`actor_type` user or group, `target_type` project, domain or system (whose target is `system`)."""
+
+    actor_id: Key
+    target_id: Key
+    role_id: Key
+    inherited: NumberKey  # 0 or 1
+    actor_type: str
+    target_type: str
+
+
+@table("regions")
+class Region(msgspec.Struct):
+    id: Key
+    description: str
+    parent_region_id: str | None
+    extra: dict[str, Any] = {}
+
+
+@table("services")
+class CatalogService(msgspec.Struct):
+    id: Key
+    type: str
+    name: str | None
+    description: str | None
+    enabled: bool
+    extra: dict[str, Any] = {}
+
+
+@table("endpoints", index=[("service_id",)], references={"service_id": "services.id", "region_id": "regions.id"},
+       cascade=["service_id"])  # fmt: skip
+class Endpoint(msgspec.Struct):
+    id: Key
+    service_id: str
+    interface: str
+    url: str
+    region_id: str | None
+    enabled: bool
+    extra: dict[str, Any] = {}
+
+
+@table("revocations")
+class Revocation(msgspec.Struct):
+    """One token, by its audit id; the row may go when the token would have expired."""
+
+    audit_id: Key
+    expires_at: str
+
+
+@table("identity_generation")
+class Generation(msgspec.Struct):
+    """Grows with every change that may alter what a token means, so that caches know in one compare."""
+
+    id: NumberKey
+    value: int
+
+
+_BUMP = sql(sa.update(columns(Generation).value.table).values(value=columns(Generation).value + 1))
+
+
+def changed(tx: Tx) -> None:
+    """Call in every transaction that changes users, projects, roles, assignments, the catalog or revocations."""
+    if not tx.execute(_BUMP):
+        tx.insert(Generation(1, 1))
+
+
+def generation(tx: Tx) -> int:
+    row = tx.find(Generation, id=1)
+    return row.value if row else 0
+
+
+def find_project(tx: Tx, project_id: str) -> Project | None:
+    """A project or domain, or None."""
+    return tx.find(Project, id=project_id)

@@ -1,0 +1,57 @@
+"""The list of services, and what each brings: routes, rules, sagas, tasks, drivers. Adding a service is a line here."""
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from pileus.core.policy import Rule
+from pileus.core.reconcile import Task
+from pileus.core.routes import Service
+from pileus.core.saga import Saga
+
+# Identity first: it also answers at the root and for paths that are nobody's.
+SERVICES = ["identity", "image", "network", "compute"]
+
+
+def _room(service: str, room: str) -> ModuleType | None:
+    """A room of a service, or None when it has no such room."""
+    name = f"pileus.{service}.{room}"
+    if importlib.util.find_spec(name) is None:
+        return None
+    return importlib.import_module(name)
+
+
+def _each(room: str) -> Iterator[tuple[str, ModuleType]]:
+    for service in SERVICES:
+        if module := _room(service, room):
+            yield service, module
+
+
+def apis() -> list[Service]:
+    """The declared APIs, with all their routes."""
+    return [api for _, module in _each("api") for api in module.APIS]
+
+
+def rules() -> list[Rule]:
+    return [rule for _, module in _each("policy") for rule in module.RULES]
+
+
+def sagas() -> list[Saga]:
+    return [saga for _, module in _each("sagas") for saga in module.SAGAS]
+
+
+def tasks() -> list[Task]:
+    return [task for _, module in _each("reconcile") for task in module.TASKS]
+
+
+def drivers(cloud: Any) -> dict[str, Any]:
+    """What each service works on outside the database: real engines, or fakes in a fake cloud."""
+    return {service: module.make(cloud) for service, module in _each("drivers")}
+
+
+def stores() -> None:
+    """Import every service's tables."""
+    for _ in _each("store"):
+        pass
