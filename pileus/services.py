@@ -48,7 +48,7 @@ def tasks() -> list[Task]:
 
 def drivers(cloud: Any) -> dict[str, Any]:
     """What each service works on outside the database: real engines, or fakes in a fake cloud."""
-    return {service: module.make(cloud) for service, module in _each("drivers")}
+    return {service: module.make(cloud) for service, module in _each("drivers") if hasattr(module, "make")}
 
 
 def stores() -> None:
