@@ -15,6 +15,30 @@ from pileus.core.saga import Engine
 from pileus.settings import Settings
 
 
+def prepare(settings: Settings) -> Database:
+    """The database, brought to the newest schema, with the first identities in it. Quick when all is there."""
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    db = Database(settings.database)
+    schema.upgrade(db)
+    identity.bootstrap(db, settings)
+    return db
+
+
+class Drivers(dict[str, Any]):
+    """By service: what its sagas and tasks work with outside the database; made when first asked for."""
+
+    def __init__(self, cloud: "Cloud"):
+        super().__init__()
+        self._cloud = cloud
+        self._lock = threading.RLock()
+
+    def __missing__(self, service: str) -> Any:
+        with self._lock:
+            if service not in self:
+                self[service] = services.driver(service, self._cloud)
+            return self[service]
+
+
 class Cloud:
     """`start()` begins the background work; requests alone need no more than the constructor."""
 
@@ -22,14 +46,11 @@ class Cloud:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        settings.folder.mkdir(parents=True, exist_ok=True)
-        self.db = Database(settings.database)
-        schema.upgrade(self.db)
-        identity.bootstrap(self)
+        self.db = prepare(settings)
         overrides = policy.load_overrides(Path(settings.policy_file)) if settings.policy_file else None
         self.policy = policy.Policy(services.rules(), overrides)
         self.tokens = identity.Tokens(self.db, settings.folder / "keys", settings.token_seconds)
-        self.drivers: dict[str, Any] = services.drivers(self)  # by service: what its sagas and tasks work with
+        self.drivers = Drivers(self)
         self.sagas = Engine(self.db, self, services.sagas())
         self.tasks = Reconciler(self, services.tasks())
         self.stopping = threading.Event()
@@ -47,6 +68,6 @@ class Cloud:
         self.stopping.set()
         self.tasks.stop()
         self.sagas.stop()
-        for driver in self.drivers.values():
+        for driver in list(self.drivers.values()):
             if hasattr(driver, "stop"):
                 driver.stop()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from pileus.core import saga
 from pileus.core.policy import Rule
 from pileus.core.reconcile import Task
 from pileus.core.routes import Service
@@ -43,12 +44,12 @@ def sagas() -> list[Saga]:
 
 
 def tasks() -> list[Task]:
-    return [task for _, module in _each("reconcile") for task in module.TASKS]
+    return [*saga.TASKS, *(task for _, module in _each("reconcile") for task in module.TASKS)]
 
 
-def drivers(cloud: Any) -> dict[str, Any]:
-    """What each service works on outside the database: real engines, or fakes in a fake cloud."""
-    return {service: module.make(cloud) for service, module in _each("drivers") if hasattr(module, "make")}
+def driver(service: str, cloud: Any) -> Any:
+    """What a service works on outside the database: real engines, or fakes in a fake cloud."""
+    return importlib.import_module(f"pileus.{service}.drivers").make(cloud)
 
 
 def stores() -> None:

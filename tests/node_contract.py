@@ -172,9 +172,7 @@ class NodeContract:
             node.power(p.PowerArgs(server_id=str(uuid.uuid4()), action="start"))
         assert refused.value.kind == "not_found"
 
-    def test_power_changes_are_told_as_events_in_order(
-        self, node: p.Node, make: Callable[..., p.InstanceSpec]
-    ) -> None:
+    def test_power_changes_are_told_as_events_in_order(self, node: p.Node, make: Callable[..., p.InstanceSpec]) -> None:
         start = node.events(p.EventsArgs(wait=0))
         assert start.lost
         spec = make()

@@ -20,8 +20,13 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("pileus-guest.qcow2"),
-              show_default=True, help="Where to put the image.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("pileus-guest.qcow2"),
+    show_default=True,
+    help="Where to put the image.",
+)
 @click.option("--arch", default="x86_64", show_default=True, help="Architecture of the guest.")
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=None,
               help="Keeps packages and the last image.  [default: ~/.cache/pileus/guest]")  # fmt: skip
@@ -39,8 +44,12 @@ def build(output: Path, arch: str, cache: Path | None) -> None:
 
 @command.command()
 @click.argument("source", metavar="NAME|URL")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=None,
-              help="Where to put the image.  [default: the file's own name]")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Where to put the image.  [default: the file's own name]",
+)
 @click.option("--checksum", default=None, help="md5, sha256 or sha512 the image must have.")  # fmt: skip
 def fetch(source: str, output: Path | None, checksum: str | None) -> None:
     """Download a distribution's cloud image (see list-known) and check it."""

@@ -22,27 +22,32 @@ def command(state: Path) -> None:
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     log.start(settings.log_level)
-    # both processes need the same modules: imported once, shared between them after the fork
+    # both processes need the same modules: imported once, shared between them after the fork; no thread runs before it
     from pileus.app import Application
-    from pileus.cloud import Cloud
+    from pileus.cloud import Cloud, prepare
 
-    cloud = Cloud(settings)
+    prepare(settings).close()
     parent = os.getpid()
-    cloud.db.close()
     bodies = os.fork()
+    if bodies == 0:
+        _die_with(parent)
+        _run(Application(Cloud(settings)), settings.host, settings.port + 1)
+        os._exit(0)
     try:
-        if bodies == 0:
-            _die_with(parent)
-            asyncio.run(_serve(Application(cloud), settings.host, settings.port + 1))
-        else:
-            cloud.start()
-            asyncio.run(_serve(Application(cloud), settings.host, settings.port))
+        application = Application(Cloud(settings))
+        application.cloud.start()
+        _run(application, settings.host, settings.port)
     finally:
-        cloud.stop()
-        if bodies:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(bodies, signal.SIGTERM)
-            os.waitpid(bodies, 0)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(bodies, signal.SIGTERM)
+        os.waitpid(bodies, 0)
+
+
+def _run(application: Any, host: str, port: int) -> None:
+    try:
+        asyncio.run(_serve(application, host, port))
+    finally:
+        application.cloud.stop()
 
 
 def _die_with(parent: int) -> None:

@@ -23,9 +23,11 @@ from pileus.core import clock, log
 from pileus.core.context import Context
 from pileus.core.db import Database, Tx, sql
 from pileus.core.errors import EngineUnavailable, Fault, Unavailable
+from pileus.core.reconcile import Task
 from pileus.core.tables import Key, columns, shape, table
 
 LEASE = 30.0  # seconds a controller owns a saga without renewing
+KEEP = 86400.0  # seconds an ended saga's record is kept
 ATTEMPTS = 8  # tries of a step whose engine does not answer: about two minutes
 _log = log.logger("pileus.saga")
 
@@ -158,6 +160,14 @@ _NEXT = sql(
 )
 
 
+_PRUNE = sql(
+    sa.delete(shape(SagaRow).table).where(
+        columns(SagaRow).state.in_([sa.literal_column("'done'"), sa.literal_column("'failed'")]),
+        columns(SagaRow).updated_at < sa.bindparam("before", type_=sa.Text()),
+    )
+)
+
+
 def start(tx: Tx, saga: Saga, resource: str, ctx: Context, **data: Any) -> str:
     """Enqueue a saga in the caller's transaction; it begins when that commits."""
     now = clock.now()
@@ -184,12 +194,21 @@ def unfinished(tx: Tx, resource: str) -> list[SagaRow]:
     return [row for row in found if row.state in ("running", "undoing")]
 
 
+def prune(cloud: Any) -> None:
+    """Forget sagas that ended more than a day ago."""
+    with cloud.db.write() as tx:
+        tx.execute(_PRUNE, before=clock.after(-KEEP))
+
+
 _engines: list["Engine"] = []
 
 
 def _wake_all() -> None:
     for engine in _engines:
         engine.wake()
+
+
+TASKS = [Task("sagas", prune, 3600)]
 
 
 class Engine:

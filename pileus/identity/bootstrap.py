@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pileus.core import clock
-from pileus.core.db import Tx
+from pileus.core.db import Database, Tx
 from pileus.core.tables import shape
 from pileus.identity import passwords
 from pileus.identity.grants import SYSTEM
@@ -49,14 +49,13 @@ def admin_password(state: Path) -> str:
     return str(found["admin_password"])
 
 
-def bootstrap(cloud: Any) -> None:
+def bootstrap(db: Database, settings: Any) -> None:
     """Make what is missing. An existing admin keeps its password; endpoints follow the settings' address."""
-    settings = cloud.settings
-    with cloud.db.read() as tx:
+    with db.read() as tx:
         fresh = tx.find(User, domain_id=DEFAULT_DOMAIN, name="admin") is None
     # hashed before the transaction: it takes long
     hashed = passwords.hash_password(admin_password(settings.folder)) if fresh else None
-    with cloud.db.write() as tx:
+    with db.write() as tx:
         if fresh:
             _identities(tx, hashed)
         _catalog(tx, settings)
