@@ -1,0 +1,96 @@
+"""Bringing a cloud up and down, as the command line and the lab do it."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pileus.deploy import plan, state
+from pileus.deploy.errors import DeployError
+from pileus.deploy.process import environment, pid_of
+from pileus.deploy.state import Cloud
+
+Report = Callable[[str], None]
+
+
+def is_up(cloud: Cloud) -> bool:
+    return pid_of(cloud.run / "supervisor.pid", cloud.hash) is not None
+
+
+def launch(cloud: Cloud, report: Report, *, engines_only: bool = False) -> None:
+    """Starts the supervisor and waits until it says that all is ready."""
+    plan.make_folders(cloud)
+    reader, writer = os.pipe()
+    argv = supervisor_argv(cloud, ["--tell", str(writer), *(["--engines-only"] if engines_only else [])])
+    with (cloud.log / "supervisor.log").open("ab") as log:
+        subprocess.Popen(
+            argv, env=environment(cloud.hash), cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, pass_fds=[writer],
+        )  # fmt: skip
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        for line in told:
+            word, _, rest = line.rstrip("\n").partition(" ")
+            if word == "failed":
+                raise DeployError(rest)
+            if word == "ready" and not rest:
+                return
+            report(line.rstrip("\n"))
+    raise DeployError(f"The supervisor ended before the cloud was ready: see {cloud.log / 'supervisor.log'}.")
+
+
+def supervisor_argv(cloud: Cloud, more: list[str]) -> list[str]:
+    return [*plan.PYTHON, "pileus.deploy.supervisor", "--state", str(cloud.folder), *more]
+
+
+def check_port(port: int) -> None:
+    """The API's port and the next one, for bodies, must be free."""
+    for number in (port, port + 1):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError as error:
+                who = listener(number)
+                taken = f"Port {number} is taken{f' by {who}' if who else ''}"
+                raise DeployError(f"{taken}: choose another with --port (the next one is used too).") from error
+
+
+def listener(port: int) -> str:
+    """Who listens on a port, as far as we may know."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                words = line.split()
+                if words[3] == "0A" and int(words[1].rsplit(":", 1)[1], 16) == port:
+                    inodes.add(f"socket:[{words[9]}]")
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                for handle in (entry / "fd").iterdir():
+                    if os.readlink(handle) in inodes:
+                        return f"{(entry / 'comm').read_text().strip()} (pid {entry.name})"
+    return ""
+
+
+def prepare(folder: Path, *, port: int | None, nodes: int | None, fake: bool) -> Cloud:
+    """The cloud of this folder as it shall be: what was said before counts unless said anew."""
+    cloud = state.read(folder)
+    if cloud is None:
+        cloud = state.new(folder, port=port or 5000, nodes=nodes or 1, fake=fake)
+    if fake != cloud.fake:
+        kind, other = ("fake", "without --fake") if cloud.fake else ("real", "with --fake")
+        raise DeployError(f"{folder} holds a {kind} cloud, which cannot be started {other}: choose another --state.")
+    if nodes is not None and nodes < cloud.nodes:
+        raise DeployError(f"This cloud has {cloud.nodes} nodes: with --nodes it can grow, not shrink.")
+    cloud.port, cloud.nodes = port or cloud.port, nodes or cloud.nodes
+    return cloud
+
+
+def save(cloud: Cloud) -> None:
+    plan.make_folders(cloud)
+    cloud.save()
+    state.write_client_files(cloud)
