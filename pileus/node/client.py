@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from pileus.core import log
 from pileus.node import protocol as p
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable, VersionMismatch
 
@@ -43,7 +44,7 @@ class UnixConnection(http.client.HTTPConnection):
 class NodeClient:
     """Obeys `protocol.Node`. Holds no connection between calls: on a unix socket a new one costs about 0.1 ms."""
 
-    def __init__(self, socket_path: str, request_id: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(self, socket_path: str, request_id: Callable[[], str | None] = log.request_id.get) -> None:
         self.socket_path = socket_path
         self.request_id = request_id
 

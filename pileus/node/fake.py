@@ -203,8 +203,7 @@ class FakeNode:
         with self._entered("set_metadata"):
             instance = self.instances.get(args.server_id)
             if instance and instance.spec:
-                nics = instance.spec.nics if args.nics is None else args.nics
-                instance.spec = msgspec.structs.replace(instance.spec, documents=args.documents, nics=nics)
+                instance.spec = p.newer(instance.spec, args)
             return p.NOTHING
 
     def list_instances(self, args: p.Nothing = p.NOTHING) -> p.Report:

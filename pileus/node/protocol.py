@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 VERSION = 1
 
@@ -32,7 +33,6 @@ class Hello(Struct, frozen=True, kw_only=True):
     name: str
     accel: str  # "kvm" or "tcg"
     epoch: str  # changes when the node process restarts; event numbers count within one epoch
-    software: str = ""
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
@@ -129,6 +129,7 @@ class FixedIP(Struct, frozen=True, kw_only=True):
     dns: list[str] = []
     routes: list[Route] = []
     dhcp: bool = True
+    ipv6_address_mode: str | None = None  # slaac, dhcpv6-stateful, dhcpv6-stateless
 
 
 class Nic(Struct, frozen=True, kw_only=True):
@@ -240,6 +241,17 @@ class SetMetadata(Struct, frozen=True, kw_only=True):
     server_id: str
     documents: Documents
     nics: list[Nic] | None = None  # None: unchanged
+    name: str | None = None
+
+
+def newer(spec: InstanceSpec, args: SetMetadata) -> InstanceSpec:
+    """The spec with what set_metadata brought."""
+    return replace(
+        spec,
+        documents=args.documents,
+        nics=spec.nics if args.nics is None else args.nics,
+        name=spec.name if args.name is None else args.name,
+    )
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,101 @@
+"""A server's disks: planned by a pure function, made when missing, never touched when there."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from pileus.node.disk.drive import config_drive
+from pileus.node.disk.images import ImageCache
+from pileus.node.errors import NodeError
+from pileus.node.metadata.tree import config_drive_tree
+from pileus.node.protocol import Disk, DiskSpec, Image, InstanceSpec
+from pileus.node.run import run
+
+GIB = 1 << 30
+PART = ".part"
+PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
+
+
+class Planned(NamedTuple):
+    """A disk as it should be; `file` is its name in the server's folder."""
+
+    role: str
+    file: str
+    format: str
+    size: int
+    filesystem: str = ""
+
+
+def plan(spec: DiskSpec, base: Image | None) -> list[Planned]:
+    """The disks a server should have, in the order in which the guest sees them."""
+    planned = []
+    if spec.root:
+        if base is None:
+            raise NodeError("not_found", f"image {spec.root.image_id} is not on this node")
+        size = spec.root.size_gb * GIB or base.virtual_size
+        if size < base.virtual_size:
+            needs = -(-base.virtual_size // GIB)
+            raise NodeError("invalid", f"the image needs a root disk of {needs} GiB, not {spec.root.size_gb}")
+        planned.append(Planned("root", "root.qcow2", "qcow2", size))
+    for n, disk in enumerate(spec.ephemerals):
+        planned.append(Planned(f"ephemeral{n}", f"ephemeral{n}.raw", "raw", disk.size_gb * GIB, disk.format))
+    if spec.swap_mb:
+        planned.append(Planned("swap", "swap.raw", "raw", spec.swap_mb << 20, "swap"))
+    if spec.config_drive:
+        planned.append(Planned("config", "config.iso", "raw", 0))
+    return planned
+
+
+def ensure_disks(spec: InstanceSpec, folder: Path, cache: ImageCache) -> list[Disk]:
+    """Make what is missing. A disk gets its name when it is whole, so a crash leaves nothing that looks like one."""
+    base = cache.find(spec.disks.root.image_id) if spec.disks.root else None
+    planned = plan(spec.disks, base)
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)  # QEMU's own user passes through, and lists nothing
+    for disk in planned:
+        path = folder / disk.file
+        if path.exists():
+            continue
+        part = folder / (disk.file + PART)
+        part.unlink(missing_ok=True)
+        if disk.role == "root":
+            assert base is not None  # plan refuses otherwise
+            make_overlay(part, cache.path(base.image_id), base.format, disk.size)
+        elif disk.role == "config":
+            part.write_bytes(config_drive(config_drive_tree(spec, os.urandom(512))))
+            part.chmod(0o400)
+        else:
+            make_blank(part, disk)
+        part.rename(path)
+    return list_disks(planned, folder, spec.disk_bus)
+
+
+def list_disks(planned: list[Planned], folder: Path, bus: str = "virtio") -> list[Disk]:
+    """The planned disks as a guest will see them; NodeError not_found if one is missing."""
+    disks = []
+    for n, disk in enumerate(planned):
+        path = folder / disk.file
+        if not path.exists():
+            raise NodeError("not_found", f"disk {disk.role} does not exist in {folder}")
+        device = f"{PREFIX.get(bus, 'vd')}{chr(97 + n)}"
+        size = disk.size or path.stat().st_size
+        disks.append(Disk(role=disk.role, device=device, path=str(path), format=disk.format, size=size))
+    return disks
+
+
+def make_overlay(path: Path, base: Path, base_format: str, size: int) -> None:
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", base_format, "-b", str(base), str(path), str(size))
+    path.chmod(0o600)
+
+
+def make_blank(path: Path, disk: Planned) -> None:
+    """A sparse file with a filesystem of the label that guests look for."""
+    with path.open("xb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.truncate(disk.size)
+    label = disk.role
+    if disk.filesystem == "swap":
+        run("mkswap", "-q", "-L", label, str(path))
+    elif disk.filesystem == "vfat":
+        run("mkfs.vfat", "-n", label[:11].upper(), str(path), seconds=60)
+    else:
+        run("mkfs.ext4", "-q", "-F", "-L", label, "-E", "lazy_itable_init=1,nodiscard", str(path), seconds=60)

@@ -1,0 +1,193 @@
+"""The node's end of the protocol: a threaded HTTP server on a unix socket, which knows calls but not what they do."""
+
+import grp
+import http.server
+import logging
+import os
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from pileus.core import log
+from pileus.node import protocol as p
+from pileus.node.client import ARGS_HEADER, MEDIA_TYPE, REQUEST_ID, VERSION_HEADER, Refusal, UnixConnection
+from pileus.node.errors import NodeError, NodeFault, NodeUnavailable, VersionMismatch
+
+LOG = logging.getLogger("pileus.node")
+
+MAX_BODY = 8 << 20  # of a call that is not a stream: user data is at most 64 KiB
+CHUNK = 1 << 20
+STATUS = {"not_found": 404, "invalid": 400, "in_use": 409, "no_space": 507, "version": 426, "unavailable": 503}
+QUIET = {"events", "hello", "inventory", "has_image", "list_images", "list_instances", "console_log"}
+
+
+class CallHandler(http.server.BaseHTTPRequestHandler):
+    """One connection. The controller closes it after each call."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 300  # seconds a peer may take between two bytes
+    server: "NodeServer"
+
+    def do_POST(self) -> None:
+        self._answer(self._call)
+
+    def do_PUT(self) -> None:
+        self._answer(self._stream)
+
+    def _answer(self, run: Any) -> None:
+        token = log.request_id.set(self.headers.get(REQUEST_ID, "")[:128])
+        started, name = time.monotonic(), self.path.removeprefix("/v1/")
+        status, body, problem = 200, b"", ""
+        try:
+            if self.headers.get(VERSION_HEADER) != str(p.VERSION):
+                raise VersionMismatch(
+                    f"this node speaks version {p.VERSION}, the caller {self.headers.get(VERSION_HEADER)}: update one"
+                )
+            with self.server.busy:
+                body = msgspec.msgpack.encode(run(name))
+        except NodeFault as e:
+            kind = kind_of(e)
+            status, problem = STATUS.get(kind, 500), str(e)
+            body = msgspec.msgpack.encode(Refusal(kind, problem))
+        except Exception as e:
+            LOG.exception("%s broke", name)
+            status, problem = 500, f"{type(e).__name__}: {e}"
+            body = msgspec.msgpack.encode(Refusal("engine", problem))
+        level = logging.WARNING if status >= 500 else logging.DEBUG if name in QUIET else logging.INFO
+        extra = {"call": name, "status": status, "seconds": round(time.monotonic() - started, 3), "problem": problem}
+        LOG.log(level, "call %s", name, extra=extra)
+        self._send(status, body)
+        log.request_id.reset(token)
+
+    def _call(self, name: str) -> Any:
+        call = p.CALLS.get(name)
+        if call is None or call is p.PUT_IMAGE:
+            raise NodeError("invalid", f"this node knows no call {name}")
+        length = self._length()
+        if length > MAX_BODY:
+            raise NodeError("invalid", f"{name}: arguments of {length} bytes")
+        try:
+            args = msgspec.msgpack.decode(self.rfile.read(length), type=call.args)
+        except msgspec.MsgspecError as e:
+            raise NodeError("invalid", f"{name}: {e}") from None
+        return getattr(self.server.node, name)(args)
+
+    def _stream(self, name: str) -> Any:
+        if name != p.PUT_IMAGE.name:
+            raise NodeError("invalid", f"this node knows no call {name}")
+        try:
+            args = msgspec.json.decode(self.headers.get(ARGS_HEADER, ""), type=p.PutImage)
+        except msgspec.MsgspecError as e:
+            raise NodeError("invalid", f"{name}: {e}") from None
+        return self.server.node.put_image(args, self._chunks(self._length()))
+
+    def _length(self) -> int:
+        text = self.headers.get("Content-Length", "")
+        if not text.isdecimal():
+            raise NodeError("invalid", "a call needs Content-Length")
+        return int(text)
+
+    def _chunks(self, left: int) -> Iterator[bytes]:
+        """The body so far as it comes: a caller who goes away leaves it short, and whoever reads counts."""
+        while left > 0:
+            chunk = self.rfile.read1(min(CHUNK, left))
+            if not chunk:
+                return
+            left -= len(chunk)
+            yield chunk
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.close_connection = True
+        try:
+            self.send_response_only(status)
+            self.send_header("Content-Type", MEDIA_TYPE)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+        except OSError as e:
+            LOG.info("the caller went away before the answer: %s", e)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        LOG.debug(format, *args)
+
+
+def kind_of(fault: NodeFault) -> str:
+    if isinstance(fault, NodeError):
+        return fault.kind
+    return "version" if isinstance(fault, VersionMismatch) else "unavailable"
+
+
+class Busy:
+    """Counts the calls under way, so that a stopping process can let them end."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._count == 0, timeout=seconds)
+
+
+class NodeServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False  # a long poll must not hold up the end
+    request_queue_size = 512
+
+    def __init__(self, path: str, node: p.Node, group: str | None = None) -> None:
+        self.node = node
+        self.busy = Busy()
+        self.path = path
+        refuse_second(path)
+        before = os.umask(0o117)  # the socket is 0660 from its first moment
+        try:
+            super().__init__(path, CallHandler)
+        finally:
+            os.umask(before)
+        if group:
+            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Take no more calls, let those under way end, leave no socket. Never called from the serving thread."""
+        self.shutdown()
+        self.server_close()
+        self.busy.wait(seconds)
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        LOG.info("a connection broke", exc_info=True)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        request, _ = self.socket.accept()
+        return request, ("controller", 0)
+
+
+def refuse_second(path: str) -> None:
+    """A socket nobody listens on is a crashed run's and goes; a live one is another node's and stays."""
+    if not os.path.exists(path):
+        return
+    connection = UnixConnection(path, 2.0)
+    try:
+        connection.connect()
+    except OSError:
+        os.unlink(path)
+    else:
+        raise NodeUnavailable(f"another node already listens on {path}")
+    finally:
+        connection.close()

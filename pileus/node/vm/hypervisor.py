@@ -1,0 +1,252 @@
+"""The connection to libvirt: kept, watched and taken up again; libvirt's errors and states in our words.
+
+libvirtd may restart under running guests: calls meanwhile raise NodeUnavailable, and the watching thread reconnects.
+Lifecycle events only wake somebody up, who then looks at what is: events may come late, twice, or (over a reconnect)
+not at all.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import libvirt
+
+from pileus.node.errors import NodeError, NodeUnavailable
+from pileus.node.protocol import PowerState
+from pileus.node.vm.domain import server_of
+
+LOG = logging.getLogger("pileus.node.vm")
+
+STATES: dict[int, PowerState] = {
+    libvirt.VIR_DOMAIN_NOSTATE: "nostate",
+    libvirt.VIR_DOMAIN_RUNNING: "running",
+    libvirt.VIR_DOMAIN_BLOCKED: "running",
+    libvirt.VIR_DOMAIN_PAUSED: "paused",
+    libvirt.VIR_DOMAIN_SHUTDOWN: "running",  # on its way down: not there yet
+    libvirt.VIR_DOMAIN_SHUTOFF: "shutdown",
+    libvirt.VIR_DOMAIN_CRASHED: "crashed",
+    libvirt.VIR_DOMAIN_PMSUSPENDED: "suspended",
+}
+CRASH_REASONS = {libvirt.VIR_DOMAIN_SHUTOFF_CRASHED, libvirt.VIR_DOMAIN_SHUTOFF_FAILED}
+AWAY = {
+    libvirt.VIR_ERR_SYSTEM_ERROR,
+    libvirt.VIR_ERR_RPC,
+    libvirt.VIR_ERR_NO_CONNECT,
+    libvirt.VIR_ERR_INVALID_CONN,
+    libvirt.VIR_ERR_OPERATION_TIMEOUT,
+}
+BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
+KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 4
+
+
+class Found(NamedTuple):
+    """A domain as it is."""
+
+    power_state: PowerState
+    clean: bool = True  # if off, then because the guest shut down: no crash, no power cut, no pulled plug
+
+
+class Woken(NamedTuple):
+    """A lifecycle event: of which server, and whether the guest itself asked to go down."""
+
+    server_id: str
+    guest_shutdown: bool
+
+
+@contextlib.contextmanager
+def translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as e:
+        message = f"{what}: {e.get_error_message()}"
+        if e.get_error_code() in AWAY and e.get_error_domain() in (libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE):
+            raise NodeUnavailable(message) from e
+        if e.get_error_code() == libvirt.VIR_ERR_INVALID_CONN or "client socket is closed" in message:
+            raise NodeUnavailable(message) from e
+        raise NodeError("engine", message) from e
+
+
+class Hypervisor:
+    def __init__(self, uri: str, woken: Callable[[Woken], None], connected: Callable[[], None]) -> None:
+        self.uri = uri
+        self._woken, self._connected = woken, connected
+        self._connection: Any = None
+        self._lost = threading.Event()
+        self._stopped = threading.Event()
+        self._queue: queue.SimpleQueue[Woken | None] = queue.SimpleQueue()
+        libvirt.registerErrorHandler(lambda *_: None, None)  # or libvirt writes to standard error by itself
+        libvirt.virEventRegisterDefaultImpl()
+
+    def start(self) -> None:
+        for work in (self._run_events, self._watch, self._dispatch):
+            threading.Thread(target=work, name=f"libvirt-{work.__name__}", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._lost.set()
+        self._queue.put(None)
+
+    # --- what is ---
+
+    def list(self) -> dict[str, Found]:
+        """Our domains by server."""
+        with translated("listing domains"):
+            found = {}
+            for domain in self._open().listAllDomains():
+                if server_id := server_of(domain.name(), domain.UUIDString()):
+                    with contextlib.suppress(libvirt.libvirtError):  # gone since
+                        found[server_id] = _found(domain)
+            return found
+
+    def find(self, server_id: str) -> Found | None:
+        domain = self._find(server_id)
+        if domain is None:
+            return None
+        with translated("domain state"):
+            return _found(domain)
+
+    def description(self, server_id: str) -> str:
+        domain = self._find(server_id)
+        with translated("domain description"):
+            return str(domain.XMLDesc()) if domain else ""
+
+    def facts(self) -> tuple[int, int, str]:
+        """Version of the hypervisor, number of active domains, capabilities as XML."""
+        with translated("host facts"):
+            connection = self._open()
+            return connection.getVersion(), connection.numOfDomains(), connection.getCapabilities()
+
+    # --- what should be ---
+
+    def define(self, xml: str) -> None:
+        with translated("defining the domain"):
+            self._open().defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+
+    def start_domain(self, server_id: str) -> None:
+        domain = self._get(server_id)
+        with translated("starting the domain"):
+            if not domain.isActive():
+                domain.create()
+
+    def press_button(self, server_id: str) -> None:
+        """Ask the guest, as the power button of a machine does; it may not listen."""
+        domain = self._get(server_id)
+        with translated("asking the guest to shut down"):
+            if domain.isActive():
+                domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+
+    def pull_plug(self, server_id: str) -> None:
+        domain = self._find(server_id)
+        with translated("stopping the domain"):
+            if domain is not None and domain.isActive():
+                try:
+                    domain.destroy()
+                except libvirt.libvirtError as e:
+                    if e.get_error_code() not in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+                        raise
+
+    def undefine(self, server_id: str) -> None:
+        domain = self._find(server_id)
+        if domain is None:
+            return
+        self.pull_plug(server_id)
+        with translated("undefining the domain"):
+            try:
+                domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+            except libvirt.libvirtError as e:
+                if e.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise
+
+    # --- inside ---
+
+    def _open(self) -> Any:
+        if self._connection is None:
+            raise NodeUnavailable(f"libvirt does not answer on {self.uri}")
+        return self._connection
+
+    def _find(self, server_id: str) -> Any:
+        with translated("looking up the domain"):
+            try:
+                return self._open().lookupByUUIDString(server_id)
+            except libvirt.libvirtError as e:
+                if e.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                    return None
+                raise
+
+    def _get(self, server_id: str) -> Any:
+        domain = self._find(server_id)
+        if domain is None:
+            raise NodeError("not_found", f"server {server_id} has no domain on this node")
+        return domain
+
+    def _run_events(self) -> None:
+        timer = libvirt.virEventAddTimeout(1000, lambda *_: None, None)  # so that the loop sees the end
+        while not self._stopped.is_set():
+            libvirt.virEventRunDefaultImpl()
+        libvirt.virEventRemoveTimeout(timer)
+
+    def _watch(self) -> None:
+        """Connect, wait for the loss of it, and again."""
+        attempt = 0
+        while not self._stopped.is_set():
+            self._lost.clear()
+            try:
+                self._connect()
+            except libvirt.libvirtError as e:
+                if attempt == 0:
+                    LOG.warning("libvirt does not answer on %s: %s", self.uri, e)
+                self._stopped.wait(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+                attempt += 1
+                continue
+            LOG.info("connected to libvirt at %s", self.uri)
+            attempt = 0
+            try:
+                self._connected()
+            except Exception:
+                LOG.exception("looking at what is there after connecting")
+            self._lost.wait()
+            self._close()
+
+    def _connect(self) -> None:
+        connection = libvirt.open(self.uri)
+        connection.registerCloseCallback(lambda *_: self._lost.set(), None)
+        connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None)
+        with contextlib.suppress(libvirt.libvirtError):  # not every driver has it
+            connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
+        self._connection = connection
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if not self._stopped.is_set():
+            LOG.warning("the connection to libvirt is lost")
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.close()
+
+    def _on_lifecycle(self, _: Any, domain: Any, event: int, detail: int, __: Any) -> None:
+        """In the event loop's thread, where a call to libvirt could wait for itself: only pass on."""
+        server_id = server_of(domain.name(), domain.UUIDString())
+        if server_id:
+            guest = event == libvirt.VIR_DOMAIN_EVENT_SHUTDOWN and detail == libvirt.VIR_DOMAIN_EVENT_SHUTDOWN_GUEST
+            self._queue.put(Woken(server_id, guest))
+
+    def _dispatch(self) -> None:
+        while (woken := self._queue.get()) is not None:
+            try:
+                self._woken(woken)
+            except (NodeError, NodeUnavailable) as e:
+                LOG.warning("an event of server %s: %s", woken.server_id, e)
+                time.sleep(0.1)
+            except Exception:
+                LOG.exception("an event of server %s", woken.server_id)
+
+
+def _found(domain: Any) -> Found:
+    state, reason = domain.state()
+    if state == libvirt.VIR_DOMAIN_SHUTOFF and reason in CRASH_REASONS:
+        return Found("crashed", clean=False)
+    clean = state != libvirt.VIR_DOMAIN_SHUTOFF or reason == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN
+    return Found(STATES.get(state, "nostate"), clean)
