@@ -110,8 +110,10 @@ class MetadataService:
     def stop(self) -> None:
         for network_id in list(self._servers):
             self.close(network_id)
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
 
     def open(self, network_id: str, sockets: list[socket.socket]) -> None:
         asyncio.run_coroutine_threadsafe(self._open(network_id, sockets), self._loop).result(10)
@@ -121,7 +123,8 @@ class MetadataService:
 
     async def _open(self, network_id: str, sockets: list[socket.socket]) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(network_id, reader, writer)
+            with contextlib.suppress(asyncio.CancelledError):  # the process ends; asyncio would report it as an error
+                await self._serve(network_id, reader, writer)
 
         self._servers[network_id] = [
             await asyncio.start_server(serve, sock=listener, limit=MAX_HEAD) for listener in sockets
@@ -130,6 +133,12 @@ class MetadataService:
     async def _close(self, network_id: str) -> None:
         for server in self._servers.pop(network_id, []):
             server.close()
+
+    async def _hang_up(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, network_id: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")

@@ -1,0 +1,146 @@
+"""Files that become disks: the image cache, its gate, plans, and reading a console log."""
+
+import hashlib
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pileus.node import protocol as p
+from pileus.node.disk.disks import plan
+from pileus.node.disk.images import ImageCache, receive
+from pileus.node.disk.qcow2 import check_header
+from pileus.node.errors import NodeError
+from pileus.node.instances import Instances, Kept
+from pileus.node.vm.console import tail
+from tests.node_contract import BYTES, image_of, spec_of
+
+GIB = 1 << 30
+
+
+def qcow2(version: int = 3, backing: int = 0, incompatible: int = 0) -> bytes:
+    head = b"QFI\xfb" + struct.pack(">IQI", version, backing, 0) + b"\0" * 52
+    return head + struct.pack(">Q", incompatible) + b"\0" * 24
+
+
+def test_a_sound_header_passes() -> None:
+    check_header(qcow2())
+    check_header(qcow2(version=2))
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (b"", "not qcow2"),
+        (b"\0" * 104, "not qcow2"),
+        (qcow2(version=9), "version"),
+        (qcow2(backing=200), "backing file"),
+        (qcow2(incompatible=4), "another file"),
+        (qcow2(incompatible=1 << 40), "not known"),
+        (qcow2()[:80], "cut off"),
+    ],
+)
+def test_a_header_that_points_elsewhere_or_nowhere_is_refused(head: bytes, why: str) -> None:
+    with pytest.raises(NodeError, match=why):
+        check_header(head)
+
+
+def test_the_cache_keeps_images_read_only_and_sparse(tmp_path: Path) -> None:
+    cache = ImageCache(tmp_path / "base")
+    image = cache.put(image_of(BYTES), [BYTES])
+    path = cache.path(image.image_id)
+    assert path.stat().st_mode & 0o777 == 0o444
+    assert path.stat().st_size == len(BYTES)
+    assert path.stat().st_blocks == 0
+    assert ImageCache(tmp_path / "base").find(image.image_id) == image
+    cache.remove(image.image_id)
+    assert list((tmp_path / "base").iterdir()) == []
+
+
+def test_a_refused_image_leaves_no_file(tmp_path: Path) -> None:
+    cache = ImageCache(tmp_path / "base")
+    for args, body in (
+        (image_of(BYTES), [BYTES, b"more"]),
+        (image_of(BYTES), [BYTES[:5]]),
+        (image_of(BYTES, format="qcow2"), [BYTES]),
+        (image_of(BYTES, image_id="../../etc/passwd"), [BYTES]),
+    ):
+        with pytest.raises(NodeError):
+            cache.put(args, body)
+    assert list((tmp_path / "base").iterdir()) == []
+
+
+def test_a_crash_while_receiving_is_swept_at_the_next_start(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    ImageCache(base)
+    (base / ".half.part").write_bytes(b"half")
+    ImageCache(base)
+    assert list(base.iterdir()) == []
+
+
+def test_holes_do_not_change_the_bytes(tmp_path: Path) -> None:
+    chunks = [b"\0" * 4096, b"a" * 10, b"\0" * 4096]
+    whole = b"".join(chunks)
+    args = p.PutImage(image_id="x", size=len(whole), sha512=hashlib.sha512(whole).hexdigest(), format="raw")
+    receive(tmp_path / "x", args, chunks)
+    assert (tmp_path / "x").read_bytes() == whole
+
+
+@pytest.mark.skipif(not shutil.which("qemu-img"), reason="needs qemu-img")
+def test_a_qcow2_with_a_backing_file_is_refused_whole(tmp_path: Path) -> None:
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", "b.raw", "1M"], cwd=tmp_path, check=True, timeout=20)
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "b.raw", "-F", "raw", "o.qcow2"],
+        cwd=tmp_path, check=True, timeout=20,
+    )  # fmt: skip
+    content = (tmp_path / "o.qcow2").read_bytes()
+    with pytest.raises(NodeError, match="backing"):
+        ImageCache(tmp_path / "base").put(image_of(content, format="qcow2"), [content])
+
+
+BASE = p.Image(image_id="i", format="qcow2", size=10, virtual_size=2 * GIB)
+
+
+def test_a_root_disk_is_as_large_as_asked_or_as_the_image() -> None:
+    root = p.RootDisk(image_id="i", size_gb=5)
+    assert plan(p.DiskSpec(root=root), BASE)[0].size == 5 * GIB
+    assert plan(p.DiskSpec(root=p.RootDisk(image_id="i", size_gb=0)), BASE)[0].size == 2 * GIB
+
+
+def test_a_root_disk_smaller_than_its_image_is_refused() -> None:
+    with pytest.raises(NodeError) as refused:
+        plan(p.DiskSpec(root=p.RootDisk(image_id="i", size_gb=1)), BASE)
+    assert refused.value.kind == "invalid"
+
+
+def test_a_server_is_found_again_by_its_addresses_after_a_restart(tmp_path: Path) -> None:
+    nic = p.Nic(
+        port_id="p", mac="fa:16:3e:00:00:05", network_id="n", fixed_ips=[p.FixedIP(address="10.0.0.5", prefix=24)]
+    )
+    spec = spec_of("image", nics=[nic])
+    Instances(tmp_path).keep(Kept(spec=spec))
+    again = Instances(tmp_path)
+    for address in ("10.0.0.5", "fe80::f816:3eff:fe00:5"):
+        found = again.by_address("n", address)
+        assert found and found.spec == spec
+    assert again.by_address("other", "10.0.0.5") is None
+    again.forget(spec.server_id)
+    assert again.by_address("n", "10.0.0.5") is None
+    assert Instances(tmp_path).all() == []
+
+
+def test_the_end_of_a_console_log(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    assert tail(log, None) == ""
+    log.write_bytes(b"one\r\ntwo\r\nthree\r\n")
+    assert tail(log, 2) == "two\nthree\n"
+    assert tail(log, 0) == ""
+    assert tail(log, 99) == tail(log, None) == "one\ntwo\nthree\n"
+    (tmp_path / "console.log.0").write_bytes(b"zero\n")
+    assert tail(log, 4) == "zero\none\ntwo\nthree\n"
+    log.write_bytes(b"x" * 5000 + b"\nend")
+    assert tail(log, None, most=10) == "xxxxxx\nend"
+    log.write_bytes(b"caf\xc3")
+    assert tail(log, 1) == "caf\N{REPLACEMENT CHARACTER}"
