@@ -6,15 +6,20 @@ from datetime import UTC, datetime, timedelta
 
 
 def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _text(datetime.now(UTC))
+
+
+def _text(moment: datetime) -> str:
+    # not strftime: it writes the year 7 as "7"
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def after(seconds: float) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _text(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 def at(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _text(datetime.fromtimestamp(epoch, UTC))
 
 
 def epoch(stamp: str) -> float:
@@ -28,7 +33,7 @@ def parse(text: str) -> datetime:
 
 
 def canonical(text: str) -> str:
-    return parse(text).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _text(parse(text))
 
 
 def seconds(stamp: str | None) -> str | None:

@@ -19,11 +19,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 
-from pileus.core import tables
-from pileus.core.errors import Duplicate, NotFound, StillReferenced, Unavailable
+from pileus.core import log, tables
+from pileus.core.errors import BadRequest, Duplicate, NotFound, StillReferenced, Unavailable
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 _json = msgspec.json.Encoder()
+_log = log.logger("pileus.db")
+MOST_STATEMENTS = 5000  # remembered; lists' filters and sort keys come from clients, so their number has to have an end
 
 
 class Statement:
@@ -40,6 +42,8 @@ class Statement:
         found = self._texts.get(dialect.name)
         if found is None:
             compiled = self.clause.compile(dialect=dialect)
+            if "POSTCOMPILE" in str(compiled):
+                raise TypeError("IN with a list of values cannot be compiled once: use in_list(column, parameter)")
             defaults = {name: bind.effective_value for name, bind in compiled.binds.items() if not bind.required}
             found = self._texts[dialect.name] = (str(compiled), defaults)
         return found
@@ -85,6 +89,7 @@ class Tx:
         self.connection = connection
         self.writing = writing
         self._after: list[Callable[[], None]] = []
+        self._savepoints = 0
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
@@ -169,6 +174,9 @@ class Tx:
 
     def execute(self, statement: Statement, **values: Any) -> int:
         """Run a writing statement; returns the number of rows it touched."""
+        if not self.writing:
+            # SQLite would turn the transaction into a writing one outside the writers' lock
+            raise RuntimeError("a reading transaction cannot write")
         return int(self._run(statement, values).rowcount)
 
     def after_commit(self, action: Callable[[], None]) -> None:
@@ -177,16 +185,22 @@ class Tx:
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
-        """What happens inside is undone alone if it raises, the transaction goes on."""
-        name = f"s{id(object())}"
-        self.connection.execute(f"SAVEPOINT {name}")
+        """What happens inside is undone alone if it raises, the transaction goes on.
+
+        Whoever catches an error of a statement and goes on needs one: PostgreSQL refuses all that follows an error.
+        """
+        self._savepoints += 1
+        name = f"s{self._savepoints}"
+        actions = len(self._after)
+        self._command(f"SAVEPOINT {name}")
         try:
             yield
         except BaseException:
-            self.connection.execute(f"ROLLBACK TO {name}")
-            self.connection.execute(f"RELEASE {name}")
+            del self._after[actions:]
+            self._command(f"ROLLBACK TO {name}")
+            self._command(f"RELEASE {name}")
             raise
-        self.connection.execute(f"RELEASE {name}")
+        self._command(f"RELEASE {name}")
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -227,6 +241,14 @@ class Tx:
             return self.connection.execute(text, given)
         except self.db.errors as error:
             raise self.db.translate(error) from error
+        except (OverflowError, UnicodeEncodeError) as error:  # sqlite3's own, for numbers beyond 64 bits and the like
+            raise _unstorable(error) from error
+
+    def _command(self, text: str) -> None:
+        try:
+            self.connection.execute(text)
+        except self.db.errors as error:
+            raise self.db.translate(error) from error
 
 
 def _equals(table: sa.Table, equal: dict[str, Any]) -> list[Any]:
@@ -240,6 +262,10 @@ def _equals(table: sa.Table, equal: dict[str, Any]) -> list[Any]:
 
 def _given(equal: dict[str, Any]) -> dict[str, Any]:
     return {f"is_{name}": value for name, value in equal.items() if value is not None}
+
+
+def _unstorable(error: Exception) -> BadRequest:
+    return BadRequest("A value is too large or has characters that cannot be stored.", detail=str(error))
 
 
 def _stored(value: Any) -> Any:
@@ -277,12 +303,14 @@ class Database:
         """The statement of this shape, built at its first use."""
         found = self._statements.get(key)
         if found is None:
+            if len(self._statements) >= MOST_STATEMENTS:
+                self._statements.clear()
             found = self._statements[key] = Statement(build())
         return found
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Tx]:
-        """One consistent view of the data."""
+        """One consistent view of the data; nothing can be written in it."""
         current: Tx | None = getattr(self._local, "tx", None)
         if current is not None:
             yield current
@@ -302,16 +330,14 @@ class Database:
         with self._writer if self.sqlite else contextlib.nullcontext(), self._transaction(writing=True) as tx:
             yield tx
         for action in tx._after:
-            action()
+            try:
+                action()
+            except Exception:  # what is committed stays committed: the caller is told so
+                _log.exception("an action after a commit failed")
 
     @contextlib.contextmanager
     def _transaction(self, writing: bool) -> Iterator[Tx]:
-        connection = self._connection()
-        try:
-            connection.execute("BEGIN IMMEDIATE" if writing and self.sqlite else "BEGIN")
-        except self.errors as error:
-            self._drop()
-            raise self.translate(error) from error
+        connection = self._begin(writing)
         tx = self._local.tx = Tx(self, connection, writing)
         try:
             yield tx
@@ -327,6 +353,23 @@ class Database:
             raise
         finally:
             self._local.tx = None
+
+    def _begin(self, writing: bool) -> Any:
+        if self.sqlite:
+            text = "BEGIN IMMEDIATE" if writing else "BEGIN"
+        else:
+            text = "BEGIN" if writing else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        kept = getattr(self._local, "connection", None) is not None
+        while True:
+            connection = self._connection()
+            try:
+                connection.execute(text)
+                return connection
+            except self.errors as error:
+                self._drop()
+                if self.sqlite or not kept:
+                    raise self.translate(error) from error
+                kept = False  # a connection from before the server restarted: a new one is worth one try
 
     def _connection(self) -> Any:
         connection = getattr(self._local, "connection", None)
@@ -377,7 +420,9 @@ class Database:
                 return Duplicate(error.diag.constraint_name or str(error))
             if isinstance(error, psycopg.errors.ForeignKeyViolation):
                 return StillReferenced(str(error))
-            if isinstance(error, psycopg.errors.DeadlockDetected | psycopg.OperationalError):
+            if isinstance(error, psycopg.DataError):  # a NUL in a text, a number beyond the column's
+                return _unstorable(error)
+            if isinstance(error, psycopg.OperationalError):  # also deadlocks and serialization failures
                 return Unavailable("The database is busy; try again.", detail=str(error))
         return error
 

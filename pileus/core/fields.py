@@ -231,6 +231,8 @@ class Uuid(Field):
             uuid.UUID(value)
         except ValueError:
             self.refuse(value, f"'{_shorten(value)}' is not a valid UUID.")
+        if not value.isascii() or not value.isprintable():  # the library takes any script's digits
+            self.refuse(value)
         return value
 
 
@@ -254,7 +256,7 @@ class Address(Field):
 
     def convert(self, value: Any) -> Any:
         try:
-            if not isinstance(value, str):
+            if not isinstance(value, str) or "%" in value:  # a zone means something on one host only
                 raise ValueError
             return str(ipaddress.ip_address(value.strip()))
         except ValueError:
@@ -272,7 +274,7 @@ class Cidr(Field):
 
     def convert(self, value: Any) -> Any:
         try:
-            if not isinstance(value, str) or "/" not in value:
+            if not isinstance(value, str) or "/" not in value or "%" in value:
                 raise ValueError
             return str(ipaddress.ip_network(value.strip(), strict=self.exact))
         except ValueError:
@@ -311,7 +313,8 @@ class Items(Field):
         if self.max is not None and len(value) > self.max:
             self.refuse(value, f"It must have at most {self.max} items.")
         checked = [self.of.check(item) for item in value]
-        if self.unique and any(item in checked[:position] for position, item in enumerate(checked)):
+        # compared as text: members may be objects, and lists come as long as a body may be
+        if self.unique and len({json.dumps(item, sort_keys=True, default=str) for item in checked}) < len(checked):
             self.refuse(value, "An item is given twice.")
         return checked
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pileus.core.errors import BadRequest, NotAcceptable
 
-_FORM = re.compile(r"^([1-9]\d*)\.([1-9]\d*|0)$")
+_FORM = re.compile(r"([1-9][0-9]{0,8})\.([1-9][0-9]{0,8}|0)")
 
 
 class Version(NamedTuple):
@@ -17,10 +17,10 @@ class Version(NamedTuple):
 
 
 def version(text: str) -> Version:
-    match = _FORM.match(text)
+    match = _FORM.fullmatch(text)
     if not match:
         raise BadRequest(
-            f"API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum.",
+            f"API Version String {text[:100]} is of invalid format. Must be of format MajorNum.MinorNum.",
             kind="InvalidAPIVersionString",
         )
     return Version(int(match.group(1)), int(match.group(2)))

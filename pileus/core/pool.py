@@ -36,6 +36,8 @@ class Pool:
             function, arguments, future, loop = job
             try:
                 outcome, failed = function(*arguments), False
+            except StopIteration as error:  # a future refuses this one, and would never be done
+                outcome, failed = RuntimeError(f"StopIteration left a request: {error!r}"), True
             except BaseException as error:  # handed to whoever awaits
                 outcome, failed = error, True
             try:

@@ -67,5 +67,5 @@ class Reconciler:
                 failures += 1
                 self.last[task.name] = (clock.now(), repr(error))
                 _log.warning("a reconcile task failed", extra={"task": task.name, "why": repr(error)}, exc_info=True)
-            event.wait(min(task.every, 0.5 * 2**failures) if failures else task.every)
+            event.wait(min(task.every, 0.5 * 2 ** min(failures, 16)) if failures else task.every)
         self.cloud.db.close()

@@ -1,5 +1,6 @@
 """A request and a response, as handlers see them."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _decoder = msgspec.json.Decoder()
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 JSON = "application/json"
 
 
@@ -43,7 +45,7 @@ class Query:
         text = self.get(name)
         if text is None:
             return None
-        if not text.isascii() or not text.lstrip("-").isdigit() or len(text) > 18:
+        if not _NUMBER.fullmatch(text):
             raise BadRequest(f"Invalid input for query parameter {name}. Value: {text}. It must be an integer.")
         value = int(text)
         if value < low:
