@@ -142,7 +142,8 @@ def policy(rq: Request, proceed: Proceed) -> Response:
         if not rq.allows(route.policy, rq.target):
             if rq.service.denied_is_missing:
                 raise NotFound(
-                    f"{_word(rq.target)} {rq.target.id} could not be found.", kind=f"{_word(rq.target)}NotFound"
+                    f"{_word(rq.target)} {getattr(rq.target, 'id', '')} could not be found.",
+                    kind=f"{_word(rq.target)}NotFound",
                 )
             raise Forbidden(f"You are not authorized to perform the requested action: {route.policy}.")
     return proceed(rq)

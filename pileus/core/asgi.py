@@ -1,6 +1,7 @@
 """The edge: ASGI in, ASGI out. Bodies stream in bounded memory both ways; a client that goes away is seen."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from queue import SimpleQueue
@@ -38,7 +39,9 @@ class Edge:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
             return
         rq = _request(scope)
         if self.streams(rq):
@@ -71,14 +74,13 @@ class Edge:
             await send({"type": "http.response.body", "body": b"" if rq.method == "HEAD" else body})
             return
         await send(start)
-        if rq.method != "HEAD":
-            chunks = _file_chunks(body) if isinstance(body, FileBody) else iter(body)
-            try:
-                while chunk := await self.stream_pool.run(next, chunks, b""):
+        chunks = _file_chunks(body) if isinstance(body, FileBody) else iter(body)
+        try:
+            if rq.method != "HEAD":
+                while (chunk := await self.stream_pool.run(next, chunks, None)) is not None:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            finally:
-                if isinstance(body, FileBody) and body.after:
-                    body.after()
+        finally:
+            await self.stream_pool.run(_release, body, chunks)
         await send({"type": "http.response.body", "body": b""})
 
 
@@ -113,6 +115,12 @@ class Upload(Iterator[bytes]):
         self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._read()))
 
     async def _read(self) -> None:
+        try:
+            await self._read_batch()
+        except Exception as error:  # the server's own: without an answer the thread would wait for ever
+            self._batches.put(ClientGone("The request body could not be read.", detail=repr(error)))
+
+    async def _read_batch(self) -> None:
         parts: list[bytes] = []
         size = 0
         while size < CHUNK:
@@ -159,6 +167,15 @@ def _file_chunks(body: FileBody) -> Iterator[bytes]:
         while left > 0 and (chunk := file.read(min(CHUNK, left))):
             left -= len(chunk)
             yield chunk
+
+
+def _release(body: Any, chunks: Any) -> None:
+    """What a body held is let go, also when the client left before its end."""
+    if hasattr(chunks, "close"):
+        with contextlib.suppress(ValueError):  # a thread is in it still; it ends with that
+            chunks.close()
+    if isinstance(body, FileBody) and body.after:
+        body.after()
 
 
 def _request(scope: Message) -> Request:

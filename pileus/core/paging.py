@@ -92,7 +92,10 @@ def page(
     """
     shape = tables.shape(struct)
     conditions = list(where)
-    order = list(sort)
+    order: list[Sort] = []
+    for item in sort:
+        if all(item.column != earlier.column for earlier in order):  # a second time it would say nothing new
+            order.append(item)
     for key in shape.primary:
         if all(item.column != key for item in order):
             order.append(Sort(key))
@@ -101,7 +104,11 @@ def page(
     values: dict[str, Any] = {}
     start = None
     if marker:
-        start = rq.tx.find(struct, **{marker_column: marker})
+        # a name that is unique only within a project or user: look among those
+        within = (
+            {c.column: c.value for c in conditions if c.operator == "eq"} if marker_column not in shape.primary else {}
+        )
+        start = rq.tx.find(struct, **{**within, marker_column: marker})
         if start is None:
             raise BadRequest(f"marker [{marker[:100]}] not found", kind="MarkerNotFound")
         nulls = tuple(getattr(start, item.column) is None for item in order)
@@ -122,8 +129,8 @@ def page(
         values.update(more_values)
     if start is not None:
         for position, item in enumerate(order):
-            value = getattr(start, item.column)
-            values[f"after_{position}"] = "" if value is None else value
+            if (value := getattr(start, item.column)) is not None:
+                values[f"after_{position}"] = value
     if limit is not None:
         values["page_limit"] = limit + 1
     rows = rq.tx.rows(struct, statement, **values)
@@ -166,31 +173,44 @@ def _build(
             statement = statement.where(_OPERATORS[condition.operator](column, bind))
     for _, clause, _ in clauses:
         statement = statement.where(clause)
-    ordered = [_sortable(columns[item.column]) for item in order]
     if start is not None:
-        statement = statement.where(_beyond(ordered, order))
-    statement = statement.order_by(
-        *(column.desc() if item.descending else column.asc() for column, item in zip(ordered, order, strict=True))
-    )
+        statement = statement.where(_beyond(columns, order, start))
+    statement = statement.order_by(*(_ordered(columns[item.column], item) for item in order))
     return statement.limit(sa.bindparam("page_limit", type_=sa.Integer())) if limit is not None else statement
 
 
-def _sortable(column: Any) -> Any:
-    # databases disagree on where NULL sorts; an empty text sorts first on all of them
-    return sa.func.coalesce(column, "") if column.nullable and isinstance(column.type, sa.Text) else column
+def _ordered(column: Any, item: Sort) -> Any:
+    """NULL sorts before every value; databases disagree when not told."""
+    ordered = column.desc() if item.descending else column.asc()
+    if not column.nullable:
+        return ordered
+    return ordered.nulls_last() if item.descending else ordered.nulls_first()
 
 
-def _beyond(ordered: list[Any], order: list[Sort]) -> Any:
-    """Row-wise comparison with the marker: (a > x) or (a = x and b > y) or ..."""
+def _beyond(columns: Any, order: list[Sort], start: Any) -> Any:
+    """Row-wise comparison with the marker: (a > x) or (a = x and b > y) or ...
+
+    Which of the marker's values are NULL is part of the statement, and of its name in the cache.
+    """
     alternatives = []
-    for last in range(len(order)):
-        parts = []
-        for position in range(last):
-            parts.append(ordered[position] == _after(position, ordered[position]))
-        bind = _after(last, ordered[last])
-        parts.append(ordered[last] < bind if order[last].descending else ordered[last] > bind)
-        alternatives.append(sa.and_(*parts))
+    for last, item in enumerate(order):
+        parts = [
+            columns[earlier.column].is_(None)
+            if getattr(start, earlier.column) is None
+            else columns[earlier.column] == _after(position, columns[earlier.column])
+            for position, earlier in enumerate(order[:last])
+        ]
+        alternatives.append(sa.and_(*parts, _past(columns[item.column], item, last, start)))
     return sa.or_(*alternatives)
+
+
+def _past(column: Any, item: Sort, position: int, start: Any) -> Any:
+    if getattr(start, item.column) is None:
+        return sa.false() if item.descending else column.is_not(None)
+    bind = _after(position, column)
+    if not item.descending:
+        return column > bind
+    return sa.or_(column < bind, column.is_(None)) if column.nullable else column < bind
 
 
 def _after(position: int, column: Any) -> Any:

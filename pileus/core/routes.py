@@ -163,10 +163,20 @@ class RouteTable:
                     node.rest = segment.endswith(":path}")
                 elif node.parameter != segment[1:-1].removesuffix(":path"):
                     raise ValueError(f"{route.name}: the same place is called {{{node.parameter}}} elsewhere")
+                elif node.rest != segment.endswith(":path}"):
+                    raise ValueError(
+                        f"{route.name}: {{{node.parameter}}} is one segment here and a whole path elsewhere"
+                    )
                 node = node.variable
             else:
                 node = node.fixed.setdefault(segment, _Node())
-        node.methods.setdefault(route.method, []).append(route)
+        others = node.methods.setdefault(route.method, [])
+        for other in others:
+            if other.action == route.action and _overlap(other, route):
+                raise ValueError(f"{route.name} is declared twice for the same versions")
+            if (other.action is None) != (route.action is None):
+                raise ValueError(f"{route.name} is an action in one place and none in another")
+        others.append(route)
 
     def _walk(self, path: str, params: dict[str, str]) -> "_Node | None":
         node = self._root
@@ -183,6 +193,12 @@ class RouteTable:
                 following = node.variable
             node = following
         return node
+
+
+def _overlap(one: Route, other: Route) -> bool:
+    return (one.since is None or other.until is None or one.since <= other.until) and (
+        other.since is None or one.until is None or other.since <= one.until
+    )
 
 
 def _segments(path: str) -> list[str]:

@@ -10,7 +10,6 @@ step and undo may run twice: each is written so that a repetition does no harm. 
 resource at once and the undos of this and all earlier steps run in reverse. Sagas of one resource run one after another.
 """
 
-import contextlib
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -61,6 +60,10 @@ class Wait(Exception):
     def __init__(self, seconds: float):
         super().__init__(seconds)
         self.seconds = seconds
+
+
+class Lost(Exception):
+    """Another engine has taken the saga over, because this one was silent for longer than its lease."""
 
 
 class Cancelled(Exception):
@@ -141,9 +144,12 @@ _CLAIM = sql(
             .where(
                 older.c.resource == columns(SagaRow).resource,
                 older.c.state.in_([sa.literal_column("'running'"), sa.literal_column("'undoing'")]),
+                older.c.id != columns(SagaRow).id,
                 sa.or_(
                     older.c.created_at < columns(SagaRow).created_at,
                     sa.and_(older.c.created_at == columns(SagaRow).created_at, older.c.id < columns(SagaRow).id),
+                    # a younger one that is at work already: this one's request committed late
+                    older.c.lease_until >= sa.bindparam("now", type_=sa.Text()),
                 ),
             )
         ),
@@ -156,7 +162,16 @@ _NEXT = sql(
     sa.select(sa.func.min(columns(SagaRow).run_after)).where(
         columns(SagaRow).state.in_([sa.literal_column("'running'"), sa.literal_column("'undoing'")]),
         columns(SagaRow).lease_until.is_(None),
+        columns(SagaRow).run_after > sa.bindparam("since", type_=sa.Text()),
     )
+)
+_LEFT_BEHIND = sql(
+    sa.update(shape(SagaRow).table)
+    .where(
+        columns(SagaRow).lease.is_not(None),
+        columns(SagaRow).state.in_([sa.literal_column("'running'"), sa.literal_column("'undoing'")]),
+    )
+    .values(lease=None, lease_until=None, run_after=sa.bindparam("now", type_=sa.Text()))
 )
 
 
@@ -222,7 +237,7 @@ class Engine:
         self.threads = threads
         self._condition = threading.Condition()
         self._signals = 0
-        self._stopping = False
+        self._stop = threading.Event()
         self._active: set[str] = set()
         self._workers: list[threading.Thread] = []
 
@@ -230,9 +245,7 @@ class Engine:
         if self.db.sqlite:
             # one controller alone can use this database: whatever is leased was left by one that has died
             with self.db.write() as tx:
-                for row in tx.select(SagaRow):
-                    if row.lease and row.state in ("running", "undoing"):
-                        tx.update(SagaRow, row.id, lease=None, lease_until=None, run_after=clock.now())
+                tx.execute(_LEFT_BEHIND, now=clock.now())
         _engines.append(self)
         for number in range(self.threads):
             worker = threading.Thread(target=self._work, name=f"saga-{number}", daemon=True)
@@ -242,7 +255,7 @@ class Engine:
 
     def stop(self) -> None:
         with self._condition:
-            self._stopping = True
+            self._stop.set()
             self._condition.notify_all()
         if self in _engines:
             _engines.remove(self)
@@ -263,6 +276,8 @@ class Engine:
         self._active.add(row.id)
         try:
             self._drive(row)
+        except Lost:
+            _log.warning("a saga was taken over by another engine", extra={"saga": row.kind, "resource": row.resource})
         finally:
             self._active.discard(row.id)
             log.request_id.reset(token)
@@ -271,34 +286,43 @@ class Engine:
     # -- threads ---------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while not self._stopping:
+        while not self._stop.is_set():
+            since = clock.now()
             try:
                 worked = self.run_one()
+                pause = 0.0 if worked else self._pause(since)
             except Exception:
                 _log.exception("a saga could not be driven; it is tried again")
-                worked = False
-                threading.Event().wait(1)
+                self._stop.wait(1)
+                continue
             if worked:
                 self.wake()  # what waited for this resource may go now
                 continue
             with self._condition:
-                if not self._signals and not self._stopping:
-                    self._condition.wait(self._pause())
+                if not self._signals and not self._stop.is_set():
+                    self._condition.wait(pause)
                 self._signals = max(0, self._signals - 1)
         self.db.close()
 
-    def _pause(self) -> float:
-        """Until the next parked saga is due, at most a second: other processes' sagas are found by looking."""
+    def _pause(self, since: str) -> float:
+        """Until the next parked saga is due, at most a second: other processes' sagas are found by looking.
+
+        What was due already `since` the last look and could not be claimed waits for an older saga's end, which wakes us.
+        """
         with self.db.read() as tx:
-            soonest = tx.scalar(_NEXT)
+            soonest = tx.scalar(_NEXT, since=since)
         return min(1.0, max(0.01, clock.epoch(soonest) - clock.epoch(clock.now()))) if soonest else 1.0
 
     def _renew(self) -> None:
-        while not self._stopping:
-            threading.Event().wait(LEASE / 3)
-            with contextlib.suppress(Unavailable), self.db.write() as tx:
-                for saga_id in list(self._active):
-                    tx.update(SagaRow, {"id": saga_id, "lease": self.name}, lease_until=clock.after(LEASE))
+        while not self._stop.wait(LEASE / 3):
+            try:
+                if active := list(self._active):
+                    with self.db.write() as tx:
+                        for saga_id in active:
+                            tx.update(SagaRow, {"id": saga_id, "lease": self.name}, lease_until=clock.after(LEASE))
+            except Exception:  # this thread must live: without it steps that take long would be run by two engines
+                _log.exception("leases could not be renewed")
+        self.db.close()
 
     # -- one saga --------------------------------------------------------------------------------------------------
 
@@ -318,14 +342,14 @@ class Engine:
         saga = self.sagas.get(row.kind)
         if saga is None or saga.version != row.version:
             _log.error("no code for this saga's version; it waits", extra={"saga": row.kind, "version": row.version})
-            self._park(row, 60)
+            self._park(row, 60, known=False)
             return
         run = Run(row, self.cloud, self.db)
-        while row.state in ("running", "undoing") and not self._stopping:
+        while row.state in ("running", "undoing") and not self._stop.is_set():
             advanced = self._forward(saga, run) if row.state == "running" else self._backward(saga, run)
             if not advanced:
                 return
-        if self._stopping and row.state in ("running", "undoing"):
+        if self._stop.is_set() and row.state in ("running", "undoing"):
             self._park(row, 0)
 
     def _forward(self, saga: Saga, run: Run) -> bool:
@@ -351,7 +375,15 @@ class Engine:
         except Exception as error:
             self._fail(saga, run, error)
             return True
-        self._advance(saga, run, result or {})
+        try:
+            self._advance(saga, run, result or {})
+        except (Lost, Unavailable):
+            raise
+        except Exception as error:  # `done` failed, or what the step returned cannot be stored
+            run.data.clear()
+            with self.db.read() as tx:
+                run.data.update(tx.get(SagaRow, id=row.id).data)
+            self._fail(saga, run, error)
         return True
 
     def _advance(self, saga: Saga, run: Run, result: dict[str, Any]) -> None:
@@ -381,7 +413,13 @@ class Engine:
         row.attempts = 0
         with self.db.write() as tx:
             if saga.failed and not isinstance(error, Cancelled):
-                saga.failed(run, error)
+                try:
+                    with tx.savepoint():
+                        saga.failed(run, error)
+                except Unavailable:
+                    raise
+                except Exception:  # the effects have to go all the same
+                    _log.exception("a failed saga could not mark its resource", extra={"saga": row.kind})
             self._save(tx, row)
 
     def _backward(self, saga: Saga, run: Run) -> bool:
@@ -418,21 +456,22 @@ class Engine:
     def _retry(self, row: SagaRow, error: Exception) -> None:
         row.attempts += 1
         _log.info("an engine did not answer; tried again", extra={"saga": row.kind, "why": repr(error)})
-        self._park(row, min(30.0, 0.25 * 2**row.attempts))
+        self._park(row, min(30.0, 0.25 * 2 ** min(row.attempts, 10)))
 
-    def _park(self, row: SagaRow, seconds: float) -> None:
+    def _park(self, row: SagaRow, seconds: float, known: bool = True) -> None:
         with self.db.write() as tx:
-            # a cancellation that came meanwhile has set run_after to now: keep the sooner
-            row.run_after = (
-                clock.now() if tx.get(SagaRow, id=row.id).cancelled and row.state == "running" else clock.after(seconds)
-            )
+            # a cancellation that came meanwhile wants to be seen now
+            cancelled = known and row.state == "running" and tx.get(SagaRow, id=row.id).cancelled
+            row.run_after = clock.now() if cancelled else clock.after(seconds)
             self._save(tx, row, release=True)
 
     def _save(self, tx: Tx, row: SagaRow, release: bool = False) -> None:
         over = release or row.state in ("done", "failed")
         row.updated_at = clock.now()
-        tx.update(
-            SagaRow, row.id, state=row.state, step=row.step, step_name=row.step_name, data=row.data,
-            attempts=row.attempts, run_after=row.run_after, error=row.error, updated_at=row.updated_at,
+        saved = tx.update(
+            SagaRow, {"id": row.id, "lease": self.name}, state=row.state, step=row.step, step_name=row.step_name,
+            data=row.data, attempts=row.attempts, run_after=row.run_after, error=row.error, updated_at=row.updated_at,
             lease=None if over else self.name, lease_until=None if over else clock.after(LEASE),
         )  # fmt: skip
+        if not saved:
+            raise Lost(row.id)
