@@ -163,13 +163,15 @@ def log_end(process: Process) -> str:
 
 
 def stop(pids: Iterable[int], patience: float = 5.0) -> None:
-    """TERM, and after some patience KILL; returns when they are gone."""
+    """TERM, and after some patience KILL (without any, KILL at once); returns when they are gone."""
     handles: dict[int, int] = {}
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             handles[os.pidfd_open(pid)] = pid
     try:
         for kind, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
+            if not wait:
+                continue
             for handle in handles:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(handle, kind)

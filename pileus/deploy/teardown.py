@@ -1,6 +1,7 @@
 """Stopping a cloud so that nothing of it is left on the machine but its folder."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def stop_cloud(cloud: Cloud, report: Callable[[str], None]) -> None:
     for pattern in ("run/*.pid", "ovn/*.pid", "ovn/*.sock", "ovn/*.ctl", "hosts/*/run/*.pid", "hosts/*/node.sock"):
         for path in cloud.folder.glob(pattern):
             path.unlink(missing_ok=True)
+
+
+def purge(cloud: Cloud) -> None:
+    """Empties the folder of a stopped cloud; the folder itself may be a mount of its own."""
+    for entry in cloud.folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def in_group(words: list[str], group: str) -> bool:

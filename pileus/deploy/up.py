@@ -1,13 +1,16 @@
 """Bringing a cloud up and down, as the command line and the lab do it."""
 
 import os
+import shlex
+import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pileus.deploy import plan, state
+from pileus.deploy import packages, plan, state
 from pileus.deploy.errors import DeployError
 from pileus.deploy.process import environment, pid_of
 from pileus.deploy.state import Cloud
@@ -43,6 +46,22 @@ def launch(cloud: Cloud, report: Report, *, engines_only: bool = False) -> None:
 
 def supervisor_argv(cloud: Cloud, more: list[str]) -> list[str]:
     return [*plan.PYTHON, "pileus.deploy.supervisor", "--state", str(cloud.folder), *more]
+
+
+def check_machine(cloud: Cloud) -> None:
+    """Says what is missing, before anything is started."""
+    check_port(cloud.port)
+    if cloud.fake:
+        return
+    if os.geteuid() != 0:
+        raise DeployError(
+            "A real cloud needs root, for namespaces and virtual machines: use sudo, or `pileus up --fake`."
+        )
+    packages.require()
+    if not Path("/dev/net/tun").exists():
+        raise DeployError(
+            "/dev/net/tun is missing, guests have no network without: `modprobe tun`, or `pileus up --fake`."
+        )
 
 
 def check_port(port: int) -> None:
@@ -94,3 +113,21 @@ def save(cloud: Cloud) -> None:
     plan.make_folders(cloud)
     cloud.save()
     state.write_client_files(cloud)
+
+
+def program(name: str) -> str:
+    """How to call a program of ours from this shell: by its name where that is enough."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if shutil.which(name) is None and beside.exists() else name
+
+
+def what_next(cloud: Cloud) -> str:
+    pileus = program("pileus")
+    here = "" if cloud.folder == state.default_folder() else f" --state {shlex.quote(str(cloud.folder))}"
+    return f"""
+The cloud is ready: {cloud.auth_url}
+  eval "$({pileus} env{here} admin)"         then `{program("openstack")} ...` is its admin
+  export OS_CLIENT_CONFIG_FILE={shlex.quote(str(cloud.folder / "clouds.yaml"))} OS_CLOUD=pileus    the same, by file
+  {pileus} demo{here}     a network, an image and a first server, with a login to it
+  {pileus} status{here}   what runs          {pileus} logs{here} -f   what it says
+  {pileus} down{here}     stops it; the data stays"""

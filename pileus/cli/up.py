@@ -1,0 +1,45 @@
+"""`pileus up`: start a cloud."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from pileus.cli.state import cloud_errors, state_option
+
+
+@click.command()
+@state_option
+@click.option("--port", type=click.IntRange(1, 65534), help="Of the APIs; the next one serves bodies.  [default: 5000]")
+@click.option(
+    "--nodes", type=click.IntRange(1, 99), help="How many hosts, each in namespaces of its own.  [default: 1]"
+)
+@click.option("--fake", is_flag=True, help="No virtual machines, no networks, no root: every API on a stateful fake.")
+@click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then stop the cloud.")
+@cloud_errors
+def command(folder: Path, port: int | None, nodes: int | None, fake: bool, foreground: bool) -> None:
+    """Start an all-in-one cloud, and keep it running.
+
+    A cloud that runs is left as it is; one that was stopped or lost its machine comes back with all it had.
+    """
+    from pileus.deploy import up
+    from pileus.deploy.process import environment
+
+    cloud = up.prepare(folder, port=port, nodes=nodes, fake=fake)
+    if up.is_up(cloud):
+        click.echo(f"The cloud in {cloud.folder} is running already: `pileus status` shows it.")
+        return
+    up.check_machine(cloud)
+    up.save(cloud)
+    if foreground:
+        argv = up.supervisor_argv(cloud, [])
+        os.execvpe(argv[0], argv, environment(cloud.hash))  # noqa: S606
+    up.launch(cloud, stopwatch())
+    click.echo(up.what_next(cloud))
+
+
+def stopwatch() -> Callable[[str], None]:
+    begin = time.monotonic()
+    return lambda line: click.echo(f"{time.monotonic() - begin:5.1f} s  {line}")

@@ -1,0 +1,33 @@
+#!/bin/sh
+# host-packages.sh [build] [tests]: installs the host packages that are missing, and makes the system user that the
+# controller runs as. For the Makefile: it works before any Python package is there. Says nothing when nothing is missing.
+set -eu
+for kind in "$@"; do
+    case $kind in build | tests) ;; *) echo "usage: $0 [build] [tests]" >&2; exit 2 ;; esac
+done
+list=$(dirname "$0")/host-packages.txt
+
+missing=
+for package in $(awk -v kinds=" $* " '!/^#/ && NF && ($3 == "" || index(kinds, " " $3 " ")) { print $2 }' "$list" | sort -u); do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "Host packages are missing. As root: apt-get update && apt-get install --no-install-recommends$missing" >&2
+        exit 1
+    fi
+    echo "host packages:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # PostgreSQL's programs are for the tests, which make databases of their own: no server is to be set up.
+    if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    apt-get install -y -qq -o Dpkg::Options::=--force-confold --no-install-recommends $missing
+fi
+if [ "$(id -u)" = 0 ] && ! getent passwd pileus >/dev/null; then
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin pileus
+fi
