@@ -28,6 +28,10 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086
     apt-get install -y -qq -o Dpkg::Options::=--force-confold --no-install-recommends $missing
 fi
+# Building the guest image asks apt, whose lists a fresh machine may lack.
+if [ "$(id -u)" = 0 ] && ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then
+    apt-get update -qq
+fi
 if [ "$(id -u)" = 0 ] && ! getent passwd pileus >/dev/null; then
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin pileus
 fi

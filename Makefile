@@ -1,0 +1,80 @@
+# Every verb of the project. `make help` lists them.
+
+PYTHON ?= python3
+VENV   ?= .venv
+STATE  ?=
+ARGS   ?=
+BIN     = $(VENV)/bin
+STAMP   = $(VENV)/.installed
+OPTIONS = $(if $(STATE),--state $(STATE))
+
+.DEFAULT_GOAL = help
+.PHONY: help setup demo up down test test-fast test-live lint format types check coverage-page bench lock clean distclean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: packages-build $(STAMP)  ## install what is missing: host packages (as root), Python packages into .venv
+
+demo: setup  ## start a cloud, boot a first server in it and log in (STATE=folder)
+	$(BIN)/pileus up $(OPTIONS)
+	$(BIN)/pileus demo $(OPTIONS)
+
+up: setup  ## start a cloud (STATE=folder, ARGS="--nodes 2 --port 5000")
+	$(BIN)/pileus up $(OPTIONS) $(ARGS)
+
+down:  ## stop it
+	$(BIN)/pileus down $(OPTIONS) $(ARGS)
+
+test: packages-tests $(STAMP)  ## all tests (ARGS=what pytest shall know)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(STAMP)  ## those that take seconds: no engines, no root
+	$(BIN)/python -m pytest -m "not live and not slow" $(ARGS)
+
+test-live: packages-tests $(STAMP)  ## those on real QEMU, OVN and PostgreSQL
+	$(BIN)/python -m pytest -m live $(ARGS)
+
+lint: $(STAMP)  ## style and common mistakes
+	$(BIN)/ruff check .
+
+format: $(STAMP)  ## lay out the code
+	$(BIN)/ruff format .
+
+types: $(STAMP)  ## type hints, strictly
+	$(BIN)/mypy
+
+check: lint types test-fast  ## what to run before a commit
+
+coverage-page: $(STAMP)  ## docs/api-coverage.md, from the routes
+	$(BIN)/python -m pileus.coverage > docs/api-coverage.md.new
+	mv docs/api-coverage.md.new docs/api-coverage.md
+
+bench: setup  ## measure, and write bench/RESULTS.md
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(STAMP)  ## requirements.lock from pyproject.toml: newest versions, with hashes, without addresses
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --extra node --group dev pyproject.toml --output-file requirements.lock
+
+clean:  ## remove what tools leave behind
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean  ## the virtual environment too
+	rm -rf $(VENV)
+
+# Quick when nothing is missing, so they need no stamp.
+.PHONY: packages-build packages-tests
+packages-build:
+	@sh pileus/deploy/host-packages.sh build
+packages-tests:
+	@sh pileus/deploy/host-packages.sh build tests
+
+# uv is only the installer: what it installs is pinned by hash.
+$(STAMP): requirements.lock pyproject.toml | packages-build
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
