@@ -1,4 +1,7 @@
-"""One cloud for all specifications; every test's callers have a project of their own in it."""
+"""One cloud for all specifications; every test's callers have a project of their own in it.
+
+`pytest --database postgresql` runs it, and every other cloud of the suite, on a private PostgreSQL.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +9,29 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Client, World
+from tests.postgres import Postgres, running
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite", help="what the clouds stand on")
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def postgres() -> Iterator[Postgres]:
+    """A private PostgreSQL server, shared by all tests that ask for one; each makes its own databases in it."""
+    yield from running()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database(request: pytest.FixtureRequest) -> None:
+    """Tell every World of this run which database to stand on."""
+    if request.config.getoption("--database") == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        World.new_database = staticmethod(server.database)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, database: None) -> Iterator[World]:
     made = World(tmp_path_factory.mktemp("cloud"))
     made.cloud.start()
     yield made

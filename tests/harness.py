@@ -108,8 +108,12 @@ def _dashed(headers: dict[str, str]) -> dict[str, str]:
 class World:
     """A cloud with fakes below it, and callers made to order."""
 
+    new_database: Callable[[], str] | None = None  # makes one and returns its URL; none: SQLite in the folder
+
     def __init__(self, folder: Path, **settings: Any):
         options = {"fake_nodes": 2, "log_level": "error", **settings}
+        if World.new_database is not None:
+            options.setdefault("database_url", World.new_database())
         self.cloud = Cloud(Settings(state=str(folder), **options))
         self.application = Application(self.cloud)
         with self.cloud.db.read() as tx:

@@ -142,6 +142,15 @@ def changed(tx: Tx) -> None:
     """Call in every transaction that changes users, projects, roles, assignments, the catalog or revocations."""
     if not tx.execute(_BUMP):
         tx.insert(Generation(1, 1))
+    tx.after_commit(_notice)
+
+
+changes_here = 0  # how many this process has committed: it need not ask the database about its own
+
+
+def _notice() -> None:
+    global changes_here
+    changes_here += 1
 
 
 def generation(tx: Tx) -> int:

@@ -19,7 +19,7 @@ from pileus.core import clock
 from pileus.core.context import Context
 from pileus.core.db import Database, Tx
 from pileus.core.errors import Unauthorized
-from pileus.identity import grants
+from pileus.identity import grants, store
 from pileus.identity.store import Project, Revocation, Role, User, generation
 
 _MOST = 20_000  # tokens remembered
@@ -60,6 +60,7 @@ class Tokens:
         self._known: dict[str, tuple[int, str, Context]] = {}
         self._generation = -1
         self._asked = 0.0
+        self._seen = -1
 
     def issue(
         self, user_id: str, methods: Iterable[str], scope: str = "", scope_id: str | None = None,
@@ -115,15 +116,12 @@ class Tokens:
 
     def _current(self) -> int:
         now = time.monotonic()
-        if self.db.sqlite or now - self._asked > _POLL:
+        seen = store.changes_here
+        if self.db.sqlite or now - self._asked > _POLL or seen != self._seen:
             with self.db.read() as tx:
                 self._generation = generation(tx)
-            self._asked = now
+            self._asked, self._seen = now, seen
         return self._generation
-
-    def forget(self) -> None:
-        """Look again at once: this process has just changed something."""
-        self._asked = 0.0
 
 
 def resolve(tx: Tx, payload: Payload) -> Token:
