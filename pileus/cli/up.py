@@ -24,11 +24,15 @@ def command(folder: Path, port: int | None, nodes: int | None, fake: bool, foreg
 
     A cloud that runs is left as it is; one that was stopped or lost its machine comes back with all it had.
     """
-    from pileus.deploy import up
+    from pileus.deploy import state, up
     from pileus.deploy.process import environment
 
     cloud = up.prepare(folder, port=port, nodes=nodes, fake=fake)
     if up.is_up(cloud):
+        if cloud != state.read(folder):
+            raise click.ClickException(
+                "The cloud is running: `pileus down` it first to give it another port or more nodes."
+            )
         click.echo(f"The cloud in {cloud.folder} is running already: `pileus status` shows it.")
         return
     up.check_machine(cloud)

@@ -32,10 +32,10 @@ OVER = {
 # The devices of a host. /dev/kvm is one of them only where it works: libvirt would try it again for every guest.
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse", "loop-control", "net/tun", "vhost-net")
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _check(result: int, what: str) -> None:
+def check(result: int, what: str) -> None:
     if result != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"{what}: {os.strerror(error)}")
@@ -43,7 +43,7 @@ def _check(result: int, what: str) -> None:
 
 def mount(source: str, target: str, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:
     encoded = [text.encode() if text is not None else None for text in (source, target, kind, data)]
-    _check(_libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]), f"mount on {target}")
+    check(libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]), f"mount on {target}")
 
 
 def lay_over(host: Path) -> None:
@@ -51,7 +51,7 @@ def lay_over(host: Path) -> None:
     mount("none", "/", None, MS_REC | MS_SLAVE)
     # /sys shows the network devices of the namespace it was mounted in. The control groups below the machine's are not
     # in ours: libvirt does without them, and leaves no empty ones behind.
-    _check(_libc.umount2(b"/sys", MNT_DETACH), "umount /sys")
+    check(libc.umount2(b"/sys", MNT_DETACH), "umount /sys")
     mount("sysfs", "/sys", "sysfs")
     # Held open: the folder itself may be below /run, which the next line hides.
     folder = os.open(host, os.O_PATH)
@@ -77,7 +77,7 @@ def make_devices(accel: str) -> None:
     """A /dev with what a host needs and none of the machine's disks."""
     known = {name: os.stat(f"/dev/{name}") for name in (*DEVICES, "kvm") if os.path.exists(f"/dev/{name}")}
     # Taken away, not covered: libvirt moves everything that /proc/mounts has below /dev.
-    _libc.umount2(b"/dev", MNT_DETACH)  # refused where it is no mount of its own
+    libc.umount2(b"/dev", MNT_DETACH)  # refused where it is no mount of its own
     mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755")
     for name, about in known.items():
         if name == "kvm" and accel != "kvm":
@@ -97,9 +97,9 @@ def make_devices(accel: str) -> None:
 
 
 def main(host: Path, name: str, accel: str) -> None:
-    _check(_libc.unshare(CLONE_NEWNS | CLONE_NEWUTS), "unshare")
+    check(libc.unshare(CLONE_NEWNS | CLONE_NEWUTS), "unshare")
     os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
-    _check(_libc.sethostname(name.encode(), len(name)), "sethostname")
+    check(libc.sethostname(name.encode(), len(name)), "sethostname")
     lay_over(host)
     make_devices(accel)
     temporary = host / "run/.hold.pid"

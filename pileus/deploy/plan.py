@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from pileus.deploy import hosts
+from pileus.deploy import confine, hosts
 from pileus.deploy.process import Process, enter, run
 from pileus.deploy.state import Cloud, Host
 
@@ -60,6 +60,7 @@ def central(cloud: Cloud) -> list[Process]:
             log=cloud.log / f"ovn-{name}.log",
             sockets=(ovn / f"{name}.sock",),
             before=partial(create_database, file, OVN_SCHEMAS / f"ovn-{name}.ovsschema"),
+            after=partial(open_to_controller, ovn / f"{name}.sock"),
         )  # fmt: skip
 
     northd = Process(
@@ -151,12 +152,14 @@ def hold(host: Host) -> Process:
 
 
 def node(host: Host) -> Process:
+    user = confine.user_of_controller()
     return Process(
         name=f"{host.name}/node",
         argv=(
             *PYTHON, "pileus", "node", "--dir", NODE_INSIDE, "--name", host.name, "--socket", str(host.socket),
             "--libvirt", "qemu+unix:///system?socket=/run/libvirt/libvirt-sock",
             "--ovsdb", host.ovsdb, "--accel", host.cloud.accel or "tcg",
+            *(("--group", user.pw_name) if user else ()),
         ),
         pidfile=host.run / "node.pid",
         log=host.log / "node.log",
@@ -168,12 +171,15 @@ def node(host: Host) -> Process:
 
 
 def serve(cloud: Cloud) -> Process:
+    user = confine.user_of_controller()
+    confined = (*PYTHON, "pileus.deploy.confine", user.pw_name, str(cloud.folder)) if user else ()
     return Process(
         name="serve",
-        argv=(*PYTHON, "pileus", "serve", "--state", str(cloud.folder)),
+        argv=(*confined, *PYTHON, "pileus", "serve", "--state", str(cloud.folder)),
         pidfile=cloud.run / "serve.pid",
         log=cloud.log / "serve.log",
         forks=False,
+        before=partial(confine.give, cloud.folder),
         ready=partial(serves, cloud.port),
         needs=() if cloud.fake else ("ovn/nb", "ovn/sb"),
     )
@@ -192,6 +198,12 @@ def create_database(file: Path, schema: Path) -> None:
     # A lock that outlived its process is no obstacle: ovsdb-server locks with fcntl.
     if not file.exists():
         run("ovsdb-tool", "create", str(file), str(schema))
+
+
+def open_to_controller(socket: Path) -> None:
+    if user := confine.user_of_controller():
+        os.chown(socket, 0, user.pw_gid)
+        socket.chmod(0o660)
 
 
 def vsctl(host: Host, *arguments: str) -> str:
@@ -291,7 +303,3 @@ def qemu_user() -> tuple[str, str]:
 
 def enter_host(host: Host) -> list[str]:
     return enter(host.holder, host.cloud.hash)
-
-
-def is_root() -> bool:
-    return os.geteuid() == 0

@@ -24,9 +24,22 @@ def stop_cloud(cloud: Cloud, report: Callable[[str], None]) -> None:
     for name in hosts.namespaces(cloud):
         hosts.remove_namespace(name)
     hosts.remove_device(cloud.prefix)
-    for pattern in ("run/*.pid", "ovn/*.pid", "ovn/*.sock", "ovn/*.ctl", "hosts/*/run/*.pid", "hosts/*/node.sock"):
+    remove_stale(cloud)
+
+
+def remove_stale(cloud: Cloud) -> None:
+    """Pid files and sockets of processes that are gone."""
+    for pattern in (
+        "run/*",
+        "ovn/*",
+        "hosts/*/*",
+        "hosts/*/run/*",
+        "hosts/*/libvirt/run/**/*",
+        "hosts/*/libvirt/lib/**/*",
+    ):
         for path in cloud.folder.glob(pattern):
-            path.unlink(missing_ok=True)
+            if path.suffix == ".pid" or path.is_socket():
+                path.unlink(missing_ok=True)
 
 
 def purge(cloud: Cloud) -> None:

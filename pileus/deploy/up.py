@@ -50,7 +50,8 @@ def supervisor_argv(cloud: Cloud, more: list[str]) -> list[str]:
 
 def check_machine(cloud: Cloud) -> None:
     """Says what is missing, before anything is started."""
-    check_port(cloud.port)
+    if pid_of(cloud.run / "serve.pid", cloud.hash) is None:  # else it is the controller that we shall adopt
+        check_port(cloud.port)
     if cloud.fake:
         return
     if os.geteuid() != 0:
