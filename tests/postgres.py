@@ -48,7 +48,7 @@ class Postgres:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         options = [
-            "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300",
+            "fsync=off", "full_page_writes=off", "max_connections=300",
             "shared_buffers=64MB", "autovacuum=off", "listen_addresses=", f"unix_socket_directories={self.folder}",
         ]  # fmt: skip
         arguments = [part for option in options for part in ("-c", option)]

@@ -5,6 +5,7 @@ Language (oslo.policy's documentation): `role:admin`, `rule:name`, `attribute:%(
 The library itself costs half a second of imports at start and 50 µs a check; the tests hold ours against it.
 """
 
+import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -171,39 +172,53 @@ class _Parser:
         return _compare(kind, match)
 
 
+def _right(match: str) -> Callable[[Any], str]:
+    """The right side of a check, as a function of the target. Raises KeyError when the target lacks what it names."""
+    whole = _SUBSTITUTION.fullmatch(match)
+    if whole:
+        key = whole.group(1)
+        return lambda target: str(target_value(target, key))
+    if "%(" in match:
+        return lambda target: _SUBSTITUTION.sub(lambda found: str(target_value(target, found.group(1))), match)
+    return lambda target: match
+
+
 def _role(match: str) -> Check:
-    wanted = match.lower()
-    return lambda ctx, target: wanted in ctx.roles
+    if "%(" not in match:
+        wanted = match.lower()
+        return lambda ctx, target: wanted in ctx.roles
+    right = _right(match)
+
+    def role(ctx: Context, target: Any) -> bool:
+        try:
+            return right(target).lower() in ctx.roles
+        except KeyError:
+            return False
+
+    return role
 
 
 def _compare(kind: str, match: str) -> Check:
-    substitution = _SUBSTITUTION.fullmatch(match)
-    literal = match.strip("'\"")
+    right = _right(match)
+    try:
+        left = str(ast.literal_eval(kind))  # 'text', 7, True, None: compared with the target alone
+    except (ValueError, SyntaxError):
+        left = None
 
-    def right(target: Any) -> str:
-        return str(target_value(target, substitution.group(1))) if substitution else literal
-
-    if kind[:1] in "'\"" or kind in ("True", "False", "None") or kind.isdigit():
-        left = kind.strip("'\"")
-
-        def constant(ctx: Context, target: Any) -> bool:
-            try:
-                return left == right(target)
-            except KeyError:
-                return False
-
-        return constant
-
-    def attribute(ctx: Context, target: Any) -> bool:
-        credentials = ctx.credentials
-        if kind not in credentials:
-            return False
-        value = credentials[kind]
+    def constant(ctx: Context, target: Any) -> bool:
         try:
-            wanted = right(target)
+            return left == right(target)
         except KeyError:
             return False
-        # an unscoped caller must not match what belongs to nobody
-        return value is not None and str(value) == wanted
 
-    return attribute
+    def attribute(ctx: Context, target: Any) -> bool:
+        # an unscoped caller must not match what belongs to nobody: None equals nothing
+        value = ctx.credentials.get(kind)
+        if value is None:
+            return False
+        try:
+            return str(value) == right(target)
+        except KeyError:
+            return False
+
+    return attribute if left is None else constant

@@ -37,10 +37,12 @@ def version(db: Database) -> str | None:
         return str(found[0]) if found else None
 
 
-def create(db: Database) -> None:
+def create(db: Database, metadata: sa.MetaData | None = None) -> None:
     """All tables in one transaction, marked as being at the newest migration (Alembic itself costs 0.3 s at start)."""
     with db.write() as tx:
-        for table in tables.metadata.sorted_tables:
+        if not db.sqlite:  # two controllers that start at once: IF NOT EXISTS alone may still collide
+            tx.connection.execute("SELECT pg_advisory_xact_lock(7025)")
+        for table in (tables.metadata if metadata is None else metadata).sorted_tables:
             tx.connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=db.dialect)))
             for index in table.indexes:
                 tx.connection.execute(str(CreateIndex(index, if_not_exists=True).compile(dialect=db.dialect)))
