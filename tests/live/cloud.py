@@ -1,0 +1,108 @@
+"""A real cloud for live tests: started by the command a user types, spoken to with the client a user has."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+
+
+class LiveCloud:
+    """`pileus up` in a folder of its own; `stop()` leaves nothing."""
+
+    def __init__(self, port: int, *options: str):
+        # a unix socket's path has room for about a hundred characters: pytest's own folders are too deep
+        self.state = Path(tempfile.mkdtemp(prefix="pl-"))
+        self.port = port
+        self.options = options
+
+    def pileus(self, *arguments: str, check: bool = True, timeout: float = 180) -> str:
+        """Run a verb of ours on this cloud; returns what it printed."""
+        verb, *rest = arguments
+        command = [sys.executable, "-m", "pileus", verb, "--state", str(self.state), *rest]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+        assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def start(self) -> None:
+        self.pileus("up", "--port", str(self.port), *self.options)
+
+    def stop(self) -> None:
+        self.pileus("down", "--purge")
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def environment(self, **overrides: str) -> dict[str, str]:
+        """What `pileus env` exports for the admin, with other values where they are given."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+        for line in self.pileus("env", "admin").splitlines():
+            if line.startswith("export "):
+                name, _, value = line.removeprefix("export ").partition("=")
+                kept[name] = value.strip("'\"")
+        return {**kept, **overrides}
+
+    def client(self, **overrides: str) -> "Cli":
+        return Cli(self.environment(**overrides))
+
+    def guest_image(self) -> Path:
+        """Our own guest image, built once a machine."""
+        from pileus.image import guest
+
+        cache = Path.home() / ".cache" / "pileus"
+        return guest.build(cache / "guest.qcow2", cache / "packages", lambda line: None)
+
+
+class Cli:
+    """The stock `openstack` command with one identity."""
+
+    def __init__(self, environment: dict[str, str]):
+        self.environment = environment
+
+    def __call__(self, command: str, *more: str, check: bool = True) -> Any:
+        """Run `openstack COMMAND`; the answer is its JSON, or its text where it has none."""
+        words = [str(BIN / "openstack"), *command.split(), *more]
+        shows = any(word in command.split() for word in ("list", "show", "create", "issue")) and "log" not in command
+        if shows and "-f" not in words:
+            words += ["-f", "json"]
+        done = subprocess.run(words, capture_output=True, text=True, env=self.environment, timeout=300)
+        if not check:
+            return done
+        assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}\n{done.stderr}"
+        try:
+            return json.loads(done.stdout) if shows else done.stdout
+        except ValueError:
+            return done.stdout
+
+
+def ssh(address: str, key: Path, command: str, tries: int = 60) -> str:
+    """What a command prints on a guest; retried while the guest starts."""
+    options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=5", "BatchMode=yes"]
+    words = [
+        "ssh",
+        "-i",
+        str(key),
+        *(part for option in options for part in ("-o", option)),
+        f"cirros@{address}",
+        command,
+    ]
+    for _ in range(tries):
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        if done.returncode == 0:
+            return done.stdout
+        time.sleep(1)
+    raise AssertionError(f"{' '.join(words)}: {done.stdout}\n{done.stderr}")
+
+
+def eventually(check: Callable[[], Any], tries: int = 120, pause: float = 0.5) -> Any:
+    """The first true value of `check`; fails after some tries."""
+    for _ in range(tries):
+        if value := check():
+            return value
+        time.sleep(pause)
+    raise AssertionError("it did not come true")
