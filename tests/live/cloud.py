@@ -1,5 +1,6 @@
 """A real cloud for live tests: started by the command a user types, spoken to with the client a user has."""
 
+import http.client
 import json
 import os
 import shutil
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,3 +109,46 @@ def eventually(check: Callable[[], Any], tries: int = 120, pause: float = 0.5) -
             return value
         time.sleep(pause)
     raise AssertionError("it did not come true")
+
+
+class Api:
+    """A plain HTTP client for tests that need many calls; it retries while the API is away."""
+
+    def __init__(self, environment: dict[str, str]):
+        self.environment = environment
+        self.token = ""
+        self.endpoints: dict[str, str] = {}
+        self.log_in()
+
+    def log_in(self) -> None:
+        given = self.environment
+        user = {"name": given["OS_USERNAME"], "domain": {"name": "Default"}, "password": given["OS_PASSWORD"]}
+        scope = {"project": {"name": given["OS_PROJECT_NAME"], "domain": {"name": "Default"}}}
+        auth = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+        _, headers, body = self._send("POST", given["OS_AUTH_URL"].rstrip("/") + "/auth/tokens", auth)
+        self.token = headers["X-Subject-Token"]
+        for service in body["token"]["catalog"]:
+            for endpoint in service["endpoints"]:
+                if endpoint["interface"] == "public":
+                    self.endpoints[service["type"]] = endpoint["url"].rstrip("/")
+
+    def call(self, method: str, service: str, path: str, body: Any = None) -> tuple[int, Any]:
+        status, _, answer = self._send(method, self.endpoints[service] + path, body)
+        return status, answer
+
+    def _send(self, method: str, url: str, body: Any = None, tries: int = 120) -> tuple[int, Any, Any]:
+        headers = {"Content-Type": "application/json", "X-Auth-Token": self.token}
+        data = json.dumps(body).encode() if body is not None else None
+        for _ in range(tries):
+            request = urllib.request.Request(url, data=data, headers=headers, method=method)
+            try:
+                with urllib.request.urlopen(request, timeout=60) as response:
+                    text = response.read()
+                    return response.status, response.headers, json.loads(text) if text else None
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    return error.code, error.headers, error.read().decode()
+            except (OSError, http.client.HTTPException):
+                pass  # the controller is being restarted: a POST may then have been taken, the caller looks
+            time.sleep(0.5)
+        raise AssertionError(f"{method} {url} was never answered")
