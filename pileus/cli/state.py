@@ -35,8 +35,10 @@ def cloud_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
         try:
             return function(*arguments, **options)
-        except (DeployError, PermissionError) as error:
+        except DeployError as error:
             raise click.ClickException(str(error)) from None
+        except PermissionError as error:
+            raise click.ClickException(f"You may not use {error.filename}: use sudo, or another --state.") from None
 
     return guarded
 

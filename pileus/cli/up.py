@@ -24,7 +24,7 @@ def command(folder: Path, port: int | None, nodes: int | None, fake: bool, foreg
 
     A cloud that runs is left as it is; one that was stopped or lost its machine comes back with all it had.
     """
-    from pileus.deploy import state, up
+    from pileus.deploy import state, teardown, up
     from pileus.deploy.process import environment
 
     cloud = up.prepare(folder, port=port, nodes=nodes, fake=fake)
@@ -40,7 +40,11 @@ def command(folder: Path, port: int | None, nodes: int | None, fake: bool, foreg
     if foreground:
         argv = up.supervisor_argv(cloud, [])
         os.execvpe(argv[0], argv, environment(cloud.hash))  # noqa: S606
-    up.launch(cloud, stopwatch())
+    try:
+        up.launch(cloud, stopwatch())
+    except KeyboardInterrupt:
+        teardown.stop_cloud(cloud, stopwatch())
+        raise click.ClickException("Interrupted; what had been started is stopped again.") from None
     click.echo(up.what_next(cloud))
 
 

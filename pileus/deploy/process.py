@@ -19,6 +19,7 @@ from pathlib import Path
 from pileus.deploy.errors import DeployError
 
 MARK = "PILEUS_CLOUD"
+LONGEST_LOG = 64 << 20  # bytes; a longer one is put aside at the next start
 # Where Debian keeps daemons, which an ordinary user's PATH lacks (and so may root's after `su`).
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 
@@ -124,6 +125,8 @@ def launch(process: Process, mark: str) -> int:
         process.before()
     argv = [*(enter(process.within, mark) if process.within else []), *process.argv]
     env = environment(mark, process.env)
+    if process.log.exists() and process.log.stat().st_size > LONGEST_LOG:
+        process.log.replace(process.log.with_suffix(".log.1"))
     with process.log.open("ab") as log:
         try:
             child = subprocess.Popen(

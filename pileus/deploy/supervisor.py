@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,10 @@ def main() -> None:
         stop_cloud(cloud, log)
         report(f"failed {error}")
         sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        stop_cloud(cloud, log)
+        raise
 
 
 def stopped(_number: int, _frame: object) -> None:
