@@ -212,10 +212,10 @@ def _compare(kind: str, match: str) -> Check:
             return False
 
     def attribute(ctx: Context, target: Any) -> bool:
-        # an unscoped caller must not match what belongs to nobody: None equals nothing
+        # an unscoped caller must not match what belongs to nobody: None equals nothing but its own name in the rule
         value = ctx.credentials.get(kind)
         if value is None:
-            return False
+            return match == "None" and kind in ctx.credentials
         try:
             return str(value) == right(target)
         except KeyError:
