@@ -115,10 +115,15 @@ def _by_password(tx: Tx, given: UserRef) -> User:
     else:
         raise BadRequest("Expecting to find id, or name and domain, in user.")
     right = passwords.verify(given.password or "", user.password_hash if user else None)
-    domain = tx.find(Project, id=user.domain_id) if user else None
-    if not right or user is None or not user.enabled or domain is None or not domain.enabled:
+    if not right or user is None or not usable(tx, user):
         raise Unauthorized(_WRONG, detail=f"password log-in refused for {given.id or given.name!r}")
     return user
+
+
+def usable(tx: Tx, user: User) -> bool:
+    """Are the user and its domain enabled?"""
+    domain = tx.find(Project, id=user.domain_id)
+    return user.enabled and domain is not None and domain.enabled
 
 
 def _by_token(tx: Tx, tokens: Tokens, secret: str) -> Found:

@@ -1,10 +1,16 @@
-"""Effective roles: direct ones, those of groups, inherited down the project tree, and what roles imply."""
+"""Who has which role where: granting and revoking, and what it comes to for a token.
+
+Effective roles are the direct ones, those of groups, those inherited down the project tree, and what all these imply.
+"""
+
+from typing import Any
 
 import sqlalchemy as sa
 
 from pileus.core.db import Tx, in_list, sql
+from pileus.core.errors import Forbidden, NotFound
 from pileus.core.tables import columns, shape
-from pileus.identity.store import Assignment, ImpliedRole, Membership, Project, Role
+from pileus.identity.store import Assignment, Group, ImpliedRole, Membership, Project, Role, User, changed
 
 SYSTEM = "system"
 _a, _m = columns(Assignment), columns(Membership)
@@ -76,3 +82,64 @@ def targets(tx: Tx, user_id: str) -> list[tuple[str, str, bool]]:
 def _effective(tx: Tx, role_ids: set[str]) -> list[Role]:
     found = tx.rows(Role, _ROLES, ids=sorted(imply(tx, role_ids)))
     return sorted((role for role in found if role.domain_id is None), key=lambda role: role.name)
+
+
+# -- granting ------------------------------------------------------------------------------------------------------------
+
+
+def grant(tx: Tx, actor: User | Group, target: Project | None, role: Role, inherited: bool) -> None:
+    """Without a target: on the system. May be repeated. Raises Forbidden for a role of another domain."""
+    if role.domain_id is not None:
+        home = None if target is None else target.domain_id or target.id
+        if home != role.domain_id:
+            raise Forbidden(f"Role {role.id} belongs to a domain and can be granted only inside it.")
+    row = _row(actor, target, role, inherited)
+    if not tx.find(Assignment, **_key(row)):
+        changed(tx)
+        tx.insert(row)
+
+
+def get_grant(tx: Tx, actor: User | Group, target: Project | None, role: Role, inherited: bool) -> Assignment:
+    """Raises NotFound."""
+    found = tx.find(Assignment, **_key(_row(actor, target, role, inherited)))
+    if found is None:
+        where = f"{'domain' if target.is_domain else 'project'} {target.id}" if target else "the system"
+        raise NotFound(f"Could not find an assignment of role {role.id} to {actor.id} on {where}.")
+    return found
+
+
+def revoke(tx: Tx, actor: User | Group, target: Project | None, role: Role, inherited: bool) -> None:
+    """Raises NotFound."""
+    found = get_grant(tx, actor, target, role, inherited)
+    changed(tx)
+    tx.delete(Assignment, **_key(found))
+
+
+_GRANTED = sql(
+    sa.select(shape(Role).table)
+    .join(_a.role_id.table, _a.role_id == columns(Role).id)
+    .where(
+        _a.actor_id == sa.bindparam("actor_id"),
+        _a.target_id == sa.bindparam("target_id"),
+        _a.inherited == sa.bindparam("inherited"),
+    )
+    .order_by(columns(Role).name)
+)
+
+
+def granted(tx: Tx, actor: User | Group, target: Project | None, inherited: bool) -> list[Role]:
+    """The roles granted to just this actor on just this target."""
+    target_id = target.id if target else SYSTEM
+    return tx.rows(Role, _GRANTED, actor_id=actor.id, target_id=target_id, inherited=int(inherited))
+
+
+def _row(actor: User | Group, target: Project | None, role: Role, inherited: bool) -> Assignment:
+    actor_type = "user" if isinstance(actor, User) else "group"
+    target_type = "system" if target is None else "domain" if target.is_domain else "project"
+    return Assignment(actor.id, target.id if target else SYSTEM, role.id, int(inherited), actor_type, target_type)
+
+
+def _key(row: Assignment) -> dict[str, Any]:
+    return {
+        "actor_id": row.actor_id, "target_id": row.target_id, "role_id": row.role_id, "inherited": row.inherited,
+    }  # fmt: skip

@@ -1,16 +1,225 @@
-"""Identity's rules, by OpenStack's names and with its default roles."""
+"""Identity's rules, by OpenStack's names and with its default roles.
+
+Three circles: administrators; readers of the whole system; and inside a domain its readers and its managers, who may
+make users, groups and projects there and hand out the roles member, reader and manager.
+"""
 
 from pileus.core.policy import Rule
+
+ADMIN = "rule:admin_required"
+SYSTEM_READER = "(role:reader and system_scope:all)"
+READERS = f"{ADMIN} or {SYSTEM_READER}"
+IN_DOMAIN = "domain_id:%(target.{}.domain_id)s"
+
+
+def _reader(where: str) -> str:
+    return f"(role:reader and {where})"
+
+
+def _manager(where: str) -> str:
+    return f"{ADMIN} or (role:manager and {where})"
+
+
+_OWN_DOMAIN = _reader("domain_id:%(target.domain_id)s")
+_PROJECT_READERS = (
+    f"{READERS} or (role:reader and {IN_DOMAIN.format('project')} and not None:%(target.project.domain_id)s) or "
+    "project_id:%(target.project.id)s"
+)
+_PROJECT_MANAGERS = _manager(f"{IN_DOMAIN.format('project')} and not None:%(target.project.domain_id)s")
+_USER_MANAGERS = _manager("token.domain.id:%(target.user.domain_id)s")
+_GROUP_READERS = f"{READERS} or {_reader(IN_DOMAIN.format('group'))}"
+_GROUP_MANAGERS = _manager(IN_DOMAIN.format("group"))
+_BOTH_IN_DOMAIN = f"{IN_DOMAIN.format('group')} and {IN_DOMAIN.format('user')}"
+_CREDENTIAL_OWNER = "user_id:%(target.credential.user_id)s"
+_TRUSTOR, _TRUSTEE = "user_id:%(target.trust.trustor_user_id)s", "user_id:%(target.trust.trustee_user_id)s"
+
+
+def _grants(role: str) -> str:
+    """Actor and target both in the caller's domain."""
+    pairs = [
+        f"({IN_DOMAIN.format(actor)} and {target})"
+        for actor in ("user", "group")
+        for target in (IN_DOMAIN.format("project"), "domain_id:%(target.domain.id)s")
+    ]
+    return f"(role:{role} and ({' or '.join(pairs)}))"
+
+
+_ROLE_IN_DOMAIN = "(domain_id:%(target.role.domain_id)s or None:%(target.role.domain_id)s)"
+_GRANT_READERS = f"{READERS} or ({_grants('reader')} and {_ROLE_IN_DOMAIN})"
+_GRANT_MANAGERS = (
+    f"{ADMIN} or ({_grants('admin')} and {_ROLE_IN_DOMAIN}) or "
+    f"({_grants('manager')} and rule:domain_managed_target_role)"
+)
+
+
+def _rules(table: str) -> list[Rule]:
+    """A line each: name, method and path; then the check, indented, for all names above it."""
+    found: list[Rule] = []
+    waiting: list[tuple[str, str]] = []
+    for line in table.splitlines():
+        if line.startswith("    "):
+            found.extend(Rule(f"identity:{name}", line.strip(), "", (where,)) for name, where in waiting)
+            waiting.clear()
+        elif line.strip():
+            name, _, where = line.partition(" ")
+            waiting.append((name, where.strip()))
+    return found
+
 
 RULES = [
     Rule("admin_required", "role:admin"),
     Rule("owner", "user_id:%(user_id)s"),
-    Rule("identity:validate_token", "(role:reader and system_scope:all) or role:admin or role:service or "
-         "user_id:%(target.token.user_id)s", "A token may be looked at by its owner and by services.",
-         ("GET /v3/auth/tokens",)),
-    Rule("identity:revoke_token", "role:admin or user_id:%(target.token.user_id)s", "", ("DELETE /v3/auth/tokens",)),
-    Rule("identity:get_auth_catalog", "", "Everybody sees the catalog of their own token.", ("GET /v3/auth/catalog",)),
-    Rule("identity:get_auth_projects", "", "", ("GET /v3/auth/projects",)),
-    Rule("identity:get_auth_domains", "", "", ("GET /v3/auth/domains",)),
-    Rule("identity:get_auth_system", "", "", ("GET /v3/auth/system",)),
-]  # fmt: skip
+    Rule("admin_or_owner", "rule:admin_required or rule:owner"),
+    Rule("service_role", "role:service"),
+    Rule("token_subject", "user_id:%(target.token.user_id)s"),
+    Rule(
+        "domain_managed_target_role",
+        "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s",
+        "The roles that a domain's manager may hand out.",
+    ),
+    *_rules(f"""
+validate_token GET /v3/auth/tokens
+    {READERS} or rule:service_role or rule:token_subject
+check_token HEAD /v3/auth/tokens
+    {READERS} or rule:token_subject
+revoke_token DELETE /v3/auth/tokens
+    {ADMIN} or rule:token_subject
+get_auth_catalog GET /v3/auth/catalog
+get_auth_projects GET /v3/auth/projects
+get_auth_domains GET /v3/auth/domains
+get_auth_system GET /v3/auth/system
+list_regions GET /v3/regions
+get_region GET /v3/regions/{{region_id}}
+    @
+create_region POST /v3/regions
+update_region PATCH /v3/regions/{{region_id}}
+delete_region DELETE /v3/regions/{{region_id}}
+create_service POST /v3/services
+update_service PATCH /v3/services/{{service_id}}
+delete_service DELETE /v3/services/{{service_id}}
+create_endpoint POST /v3/endpoints
+update_endpoint PATCH /v3/endpoints/{{endpoint_id}}
+delete_endpoint DELETE /v3/endpoints/{{endpoint_id}}
+create_domain POST /v3/domains
+update_domain PATCH /v3/domains/{{domain_id}}
+delete_domain DELETE /v3/domains/{{domain_id}}
+create_role POST /v3/roles
+update_role PATCH /v3/roles/{{role_id}}
+delete_role DELETE /v3/roles/{{role_id}}
+create_domain_role POST /v3/roles
+update_domain_role PATCH /v3/roles/{{role_id}}
+delete_domain_role DELETE /v3/roles/{{role_id}}
+create_implied_role PUT /v3/roles/{{role_id}}/implies/{{implied_role_id}}
+delete_implied_role DELETE /v3/roles/{{role_id}}/implies/{{implied_role_id}}
+create_system_grant_for_user PUT /v3/system/users/{{user_id}}/roles/{{role_id}}
+revoke_system_grant_for_user DELETE /v3/system/users/{{user_id}}/roles/{{role_id}}
+create_system_grant_for_group PUT /v3/system/groups/{{group_id}}/roles/{{role_id}}
+revoke_system_grant_for_group DELETE /v3/system/groups/{{group_id}}/roles/{{role_id}}
+create_policy POST /v3/policies
+update_policy PATCH /v3/policies/{{policy_id}}
+delete_policy DELETE /v3/policies/{{policy_id}}
+    {ADMIN}
+list_services GET /v3/services
+get_service GET /v3/services/{{service_id}}
+list_endpoints GET /v3/endpoints
+get_endpoint GET /v3/endpoints/{{endpoint_id}}
+list_domain_roles GET /v3/roles?domain_id={{domain_id}}
+get_domain_role GET /v3/roles/{{role_id}}
+list_implied_roles GET /v3/roles/{{role_id}}/implies
+get_implied_role GET /v3/roles/{{role_id}}/implies/{{implied_role_id}}
+check_implied_role HEAD /v3/roles/{{role_id}}/implies/{{implied_role_id}}
+list_role_inference_rules GET /v3/role_inferences
+list_system_grants_for_user GET /v3/system/users/{{user_id}}/roles
+check_system_grant_for_user GET /v3/system/users/{{user_id}}/roles/{{role_id}}
+list_system_grants_for_group GET /v3/system/groups/{{group_id}}/roles
+check_system_grant_for_group GET /v3/system/groups/{{group_id}}/roles/{{role_id}}
+list_policies GET /v3/policies
+get_policy GET /v3/policies/{{policy_id}}
+list_trusts GET /v3/OS-TRUST/trusts
+    {READERS}
+list_roles GET /v3/roles
+    {READERS} or (role:manager and not domain_id:None)
+get_role GET /v3/roles/{{role_id}}
+    {READERS} or (role:manager and rule:domain_managed_target_role)
+get_domain GET /v3/domains/{{domain_id}}
+    {READERS} or token.domain.id:%(target.domain.id)s or token.project.domain.id:%(target.domain.id)s
+list_domains GET /v3/domains
+    {READERS} or {_reader("domain_id:%(target.domain.id)s")}
+list_projects GET /v3/projects
+list_users GET /v3/users
+list_role_assignments GET /v3/role_assignments
+list_role_assignments_for_tree GET /v3/role_assignments?include_subtree
+    {READERS} or {_OWN_DOMAIN}
+get_project GET /v3/projects/{{project_id}}
+list_project_tags GET /v3/projects/{{project_id}}/tags
+get_project_tag GET /v3/projects/{{project_id}}/tags/{{tag}}
+    {_PROJECT_READERS}
+create_project POST /v3/projects
+update_project PATCH /v3/projects/{{project_id}}
+delete_project DELETE /v3/projects/{{project_id}}
+update_project_tags PUT /v3/projects/{{project_id}}/tags
+delete_project_tags DELETE /v3/projects/{{project_id}}/tags
+create_project_tag PUT /v3/projects/{{project_id}}/tags/{{tag}}
+delete_project_tag DELETE /v3/projects/{{project_id}}/tags/{{tag}}
+    {_PROJECT_MANAGERS}
+get_user GET /v3/users/{{user_id}}
+    {READERS} or (role:reader and token.domain.id:%(target.user.domain_id)s) or user_id:%(target.user.id)s
+list_user_projects GET /v3/users/{{user_id}}/projects
+    {READERS} or {_reader(IN_DOMAIN.format("user"))} or user_id:%(target.user.id)s
+list_groups_for_user GET /v3/users/{{user_id}}/groups
+    {READERS} or {_reader(IN_DOMAIN.format("user"))} or rule:owner
+create_user POST /v3/users
+update_user PATCH /v3/users/{{user_id}}
+delete_user DELETE /v3/users/{{user_id}}
+    {_USER_MANAGERS}
+list_groups GET /v3/groups
+get_group GET /v3/groups/{{group_id}}
+list_users_in_group GET /v3/groups/{{group_id}}/users
+    {_GROUP_READERS}
+create_group POST /v3/groups
+update_group PATCH /v3/groups/{{group_id}}
+delete_group DELETE /v3/groups/{{group_id}}
+    {_GROUP_MANAGERS}
+check_user_in_group GET /v3/groups/{{group_id}}/users/{{user_id}}
+    {READERS} or {_reader(_BOTH_IN_DOMAIN)}
+add_user_to_group PUT /v3/groups/{{group_id}}/users/{{user_id}}
+remove_user_from_group DELETE /v3/groups/{{group_id}}/users/{{user_id}}
+    {_manager(_BOTH_IN_DOMAIN)}
+check_grant GET /v3/projects/{{project_id}}/users/{{user_id}}/roles/{{role_id}}
+    {_GRANT_READERS}
+list_grants GET /v3/projects/{{project_id}}/users/{{user_id}}/roles
+    {READERS} or {_grants("reader")}
+create_grant PUT /v3/projects/{{project_id}}/users/{{user_id}}/roles/{{role_id}}
+revoke_grant DELETE /v3/projects/{{project_id}}/users/{{user_id}}/roles/{{role_id}}
+    {_GRANT_MANAGERS}
+get_credential GET /v3/credentials/{{credential_id}}
+list_credentials GET /v3/credentials
+    {READERS} or {_CREDENTIAL_OWNER}
+create_credential POST /v3/credentials
+update_credential PATCH /v3/credentials/{{credential_id}}
+delete_credential DELETE /v3/credentials/{{credential_id}}
+    {ADMIN} or {_CREDENTIAL_OWNER}
+create_trust POST /v3/OS-TRUST/trusts
+    {_TRUSTOR}
+list_trusts_for_trustor GET /v3/OS-TRUST/trusts?trustor_user_id={{trustor_user_id}}
+    {READERS} or {_TRUSTOR}
+list_trusts_for_trustee GET /v3/OS-TRUST/trusts?trustee_user_id={{trustee_user_id}}
+    {READERS} or {_TRUSTEE}
+get_trust GET /v3/OS-TRUST/trusts/{{trust_id}}
+list_roles_for_trust GET /v3/OS-TRUST/trusts/{{trust_id}}/roles
+get_role_for_trust GET /v3/OS-TRUST/trusts/{{trust_id}}/roles/{{role_id}}
+    {READERS} or {_TRUSTOR} or {_TRUSTEE}
+delete_trust DELETE /v3/OS-TRUST/trusts/{{trust_id}}
+    {ADMIN} or {_TRUSTOR}
+list_application_credentials GET /v3/users/{{user_id}}/application_credentials
+get_application_credential GET /v3/users/{{user_id}}/application_credentials/{{application_credential_id}}
+list_access_rules GET /v3/users/{{user_id}}/access_rules
+get_access_rule GET /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
+    {READERS} or rule:owner
+create_application_credential POST /v3/users/{{user_id}}/application_credentials
+    rule:owner
+delete_application_credential DELETE /v3/users/{{user_id}}/application_credentials/{{application_credential_id}}
+delete_access_rule DELETE /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
+    rule:admin_or_owner
+"""),
+]

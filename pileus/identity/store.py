@@ -23,6 +23,7 @@ class Project(msgspec.Struct):
     tags: list[str] = []
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
+    valid_after: str | None = None  # tokens for it issued before this are void: it was disabled
 
 
 Domain = Project
@@ -117,6 +118,77 @@ class Endpoint(msgspec.Struct):
     region_id: str | None
     enabled: bool
     extra: dict[str, Any] = {}
+
+
+@table("credentials", index=[("user_id",)], references={"user_id": "users.id"}, cascade=["user_id"])
+class Credential(msgspec.Struct):
+    """A secret kept for a user (EC2 keys, TOTP): `encrypted_blob` is under the key in `credentials.py`."""
+
+    id: Key
+    user_id: str
+    project_id: str | None
+    type: str
+    encrypted_blob: str
+    extra: dict[str, Any] = {}
+
+
+@table("policies")
+class PolicyDocument(msgspec.Struct):
+    """A policy somebody keeps here (Identity API v3, "Policies"): stored and given back, used by nobody."""
+
+    id: Key
+    type: str
+    blob: str
+    extra: dict[str, Any] = {}
+
+
+@table("trusts", index=[("trustor_user_id",), ("trustee_user_id",)], references={
+       "trustor_user_id": "users.id", "trustee_user_id": "users.id", "project_id": "projects.id"},
+       cascade=["trustor_user_id", "trustee_user_id", "project_id"])  # fmt: skip
+class Trust(msgspec.Struct):
+    """The trustor lets the trustee act with these roles on this project."""
+
+    id: Key
+    trustor_user_id: str
+    trustee_user_id: str
+    project_id: str | None
+    impersonation: bool
+    role_ids: list[str]
+    expires_at: str | None
+    remaining_uses: int | None
+    redelegated_trust_id: str | None
+    redelegation_count: int
+    created_at: str
+    extra: dict[str, Any] = {}
+
+
+@table("application_credentials", unique=[("user_id", "name")], references={
+       "user_id": "users.id", "project_id": "projects.id"}, cascade=["user_id", "project_id"])  # fmt: skip
+class ApplicationCredential(msgspec.Struct):
+    """A second password of a user, for one project and some of the roles there."""
+
+    id: Key
+    user_id: str
+    name: str
+    description: str | None
+    project_id: str
+    secret_hash: str
+    role_ids: list[str]
+    expires_at: str | None
+    unrestricted: bool
+    access_rule_ids: list[str]
+    system: str | None = None
+
+
+@table("access_rules", index=[("user_id",)], references={"user_id": "users.id"}, cascade=["user_id"])
+class AccessRule(msgspec.Struct):
+    """One call an application credential may make: a service type, a method, a path with `*` and `**`."""
+
+    id: Key
+    user_id: str
+    service: str
+    method: str
+    path: str
 
 
 @table("revocations")

@@ -1,8 +1,31 @@
 """The Identity API v3: one module a family of routes."""
 
-from pileus.identity.api import tokens, versions
+from pileus.identity.api import (
+    assignments,
+    catalog,
+    domains,
+    grants,
+    groups,
+    projects,
+    roles,
+    tokens,
+    users,
+    versions,
+)
 from pileus.identity.api.base import api
 
 APIS = [api]
 
-__all__ = ["APIS", "tokens", "versions"]
+__all__ = [
+    "APIS",
+    "assignments",
+    "catalog",
+    "domains",
+    "grants",
+    "groups",
+    "projects",
+    "roles",
+    "tokens",
+    "users",
+    "versions",
+]

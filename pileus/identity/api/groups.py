@@ -1,0 +1,91 @@
+"""Groups and who is in them (Identity API v3, "Groups")."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from pileus.core.paging import Where
+from pileus.core.tables import columns
+from pileus.core.wire import Request
+from pileus.identity import users
+from pileus.identity.api.base import Target, api, asked_for, creating, domain_of, listing, one, updating
+from pileus.identity.resources import GROUP, USER
+from pileus.identity.store import Group, Membership, User
+
+_m = columns(Membership)
+_MEMBERS = sa.select(_m.user_id).where(_m.group_id == sa.bindparam("group_id"))
+
+
+def group(rq: Request, group_id: str) -> Target[Group]:
+    found = users.get_group(rq.tx, group_id)
+    return Target(found, group=found)
+
+
+def member(rq: Request, group_id: str, user_id: str) -> Target[tuple[Group, User]]:
+    found, user = users.get_group(rq.tx, group_id), users.get_user(rq.tx, user_id)
+    return Target((found, user), group=found, user=user, user_id=user.id)
+
+
+def new_group(rq: Request) -> Target[None]:
+    given = asked_for(rq, "group")
+    return Target(None, group={**given, "domain_id": domain_of(rq, given)})
+
+
+def groups_in_scope(rq: Request) -> Target[None]:
+    return Target(None, group={"domain_id": rq.ctx.domain_id})
+
+
+@api.get("/v3/groups", policy="identity:list_groups", on=groups_in_scope)
+def list_groups(rq: Request, _: Target[None]) -> dict[str, Any]:
+    """List groups."""
+    return listing(rq, GROUP, Group, [Where("domain_id", "eq", rq.ctx.domain_id)] if rq.ctx.domain_id else [])
+
+
+@api.post("/v3/groups", policy="identity:create_group", on=new_group, status=201)
+def create_group(rq: Request, _: Target[None]) -> dict[str, Any]:
+    """Create a group."""
+    given = creating(rq, GROUP)
+    return one(rq, GROUP, users.create_group(rq.tx, given, domain_of(rq, given)))
+
+
+@api.get("/v3/groups/{group_id}", policy="identity:get_group", on=group)
+def show_group(rq: Request, found: Target[Group]) -> dict[str, Any]:
+    """Show a group."""
+    return one(rq, GROUP, found.row)
+
+
+@api.patch("/v3/groups/{group_id}", policy="identity:update_group", on=group)
+def update_group(rq: Request, found: Target[Group]) -> dict[str, Any]:
+    """Change a group."""
+    return one(rq, GROUP, users.update_group(rq.tx, found.row, updating(rq, GROUP, found.row)))
+
+
+@api.delete("/v3/groups/{group_id}", policy="identity:delete_group", on=group)
+def delete_group(rq: Request, found: Target[Group]) -> None:
+    """Delete a group with its assignments."""
+    users.delete_group(rq.tx, found.row)
+
+
+@api.get("/v3/groups/{group_id}/users", policy="identity:list_users_in_group", on=group)
+def list_members(rq: Request, found: Target[Group]) -> dict[str, Any]:
+    """List the users in a group."""
+    inside = columns(User).id.in_(_MEMBERS)
+    return listing(rq, USER, User, clauses=[("members", inside, {"group_id": found.row.id})])
+
+
+@api.put("/v3/groups/{group_id}/users/{user_id}", policy="identity:add_user_to_group", on=member, status=204)
+def add_member(rq: Request, found: Target[tuple[Group, User]]) -> None:
+    """Put a user into a group."""
+    users.add_member(rq.tx, *found.row)
+
+
+@api.get("/v3/groups/{group_id}/users/{user_id}", policy="identity:check_user_in_group", on=member, status=204)
+def check_member(rq: Request, found: Target[tuple[Group, User]]) -> None:
+    """Check that a user is in a group."""
+    users.get_member(rq.tx, *found.row)
+
+
+@api.delete("/v3/groups/{group_id}/users/{user_id}", policy="identity:remove_user_from_group", on=member)
+def remove_member(rq: Request, found: Target[tuple[Group, User]]) -> None:
+    """Take a user out of a group."""
+    users.remove_member(rq.tx, *found.row)

@@ -1,0 +1,211 @@
+"""Identity's wire shapes: what clients send and see. Members nobody declared are kept and shown, as this API promises."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pileus.core import clock
+from pileus.core.errors import BadRequest
+from pileus.core.fields import FALSE, OPTIONAL, REQUIRED, TRUE, Boolean, Field, Items, Object, Text
+from pileus.core.resources import KEEP, Resource
+
+NAME = r"[\s\S]*\S[\s\S]*"  # not only blanks
+ID = r"[a-zA-Z0-9-]+"
+URL = r"[a-zA-Z0-9+.-]+:.+"
+TAG = r"[^,/]*"
+INTERFACES = ["public", "internal", "admin"]
+
+
+class Entity(Resource):
+    """A resource with links; `absent` names members left out while they are null, `path` where its `self` link leads."""
+
+    def __init__(
+        self,
+        name: str,
+        fields: Iterable[Field],
+        *,
+        plural: str | None = None,
+        absent: Iterable[str] = (),
+        path: str = "",
+    ):
+        super().__init__(name, [Text("id"), *fields], plural=plural, extra=KEEP)
+        self.absent = tuple(absent)
+        self.path = path or self.plural
+
+
+class Enabled(Boolean):
+    """`?enabled` alone means true, as does all that is not plainly false."""
+
+    def query(self, text: str) -> Any:
+        lowered = text.strip().lower()
+        if lowered and lowered not in TRUE | FALSE:
+            self.refuse(text)
+        return lowered not in FALSE
+
+
+class Blob(Text):
+    """Any text, and nothing but: these are passed through to whoever reads them."""
+
+    def convert(self, value: Any) -> Any:
+        if isinstance(value, dict | list):
+            self.refuse(value, "It must be a string; encode objects as JSON.")
+        return super().convert(value)
+
+
+class Expiry(Field):
+    """A moment in the future."""
+
+    wanted = "a time in ISO 8601"
+
+    def convert(self, value: Any) -> Any:
+        try:
+            found = clock.canonical(value)
+        except (ValueError, AttributeError, OverflowError, TypeError):
+            self.refuse(value)
+        if found <= clock.now():
+            raise BadRequest(f"Invalid input for field {self.name}: it must lie in the future.")
+        return found
+
+
+def _name(length: int) -> Text:
+    return Text(
+        "name", create=REQUIRED, update=True, min=1, max=length, pattern=NAME, strip=True, filter=True, sort=True
+    )
+
+
+def _description(**options: Any) -> Text:
+    return Text("description", create=OPTIONAL, update=True, null=True, max=65535, **options)
+
+
+def _enabled() -> Enabled:
+    return Enabled("enabled", create=OPTIONAL, update=True, default=True, filter=True)
+
+
+def _options(*names: str) -> Object:
+    return Object("options", [Boolean(name, null=True) for name in names], create=OPTIONAL, update=True, default=dict)
+
+
+def _tags() -> Items:
+    return Items("tags", tag_field(), create=OPTIONAL, update=True, default=list, max=80, unique=True)
+
+
+def tag_field() -> Text:
+    return Text("tag", min=1, max=255, pattern=TAG)
+
+
+DOMAIN = Entity("domain", [_name(64), _description(), _enabled(), _tags(), _options("immutable")])
+
+PROJECT = Entity(
+    "project",
+    [
+        _name(64),
+        Text("domain_id", create=OPTIONAL, update=True, null=True, max=64, pattern=ID, filter=True),
+        Text("parent_id", create=OPTIONAL, update=True, null=True, max=64, pattern=ID, filter=True),
+        Enabled("is_domain", create=OPTIONAL, update=True, default=False, filter=True),
+        _description(),
+        _enabled(),
+        _tags(),
+        _options("immutable"),
+    ],
+)
+
+USER_OPTIONS = [
+    Boolean(name, null=True)
+    for name in (
+        "ignore_change_password_upon_first_use",
+        "ignore_password_expiry",
+        "ignore_lockout_failure_attempts",
+        "ignore_user_inactivity",
+        "lock_password",
+        "multi_factor_auth_enabled",
+    )
+]
+USER = Entity(
+    "user",
+    [
+        _name(255),
+        Text("domain_id", create=OPTIONAL, update=True, max=64, pattern=ID, filter=True),
+        _enabled(),
+        Text("default_project_id", create=OPTIONAL, update=True, null=True, max=64),
+        _description(),
+        Text("password", create=OPTIONAL, update=True, null=True, max=4096, secret=True),
+        Text("password_expires_at"),
+        Object(
+            "options",
+            [*USER_OPTIONS, Items("multi_factor_auth_rules", Items("rule", Text("method")), null=True)],
+            create=OPTIONAL,
+            update=True,
+            default=dict,
+        ),
+    ],
+    absent=["default_project_id", "description"],
+)
+
+GROUP = Entity(
+    "group",
+    [
+        _name(64),
+        Text("domain_id", create=OPTIONAL, update=True, max=64, pattern=ID, filter=True),
+        _description(default=""),
+    ],
+)
+
+ROLE = Entity(
+    "role",
+    [
+        _name(255),
+        Text("domain_id", create=OPTIONAL, update=True, null=True, max=64, pattern=ID, filter=True),
+        _description(),
+        _options("immutable"),
+    ],
+)
+
+REGION = Entity(
+    "region",
+    [
+        _description(default=""),
+        Text("parent_region_id", create=OPTIONAL, update=True, null=True, max=255, filter=True),
+    ],
+)
+
+SERVICE = Entity(
+    "service",
+    [
+        Text("type", create=REQUIRED, update=True, min=1, max=255, filter=True, sort=True),
+        Text("name", create=OPTIONAL, update=True, null=True, max=255, filter=True, sort=True, default=""),
+        _description(),
+        Boolean("enabled", create=OPTIONAL, update=True, default=True, strict=True, filter=True),
+    ],
+    absent=["description"],
+)
+
+ENDPOINT = Entity(
+    "endpoint",
+    [
+        Text("service_id", create=REQUIRED, update=True, max=64, filter=True),
+        Text("interface", create=REQUIRED, update=True, choices=INTERFACES, filter=True),
+        Text("url", create=REQUIRED, update=True, min=1, max=65535, pattern=URL),
+        Text("region_id", create=OPTIONAL, update=True, null=True, max=255, filter=True),
+        # the name this had before regions were resources
+        Text("region", source="region_id", create=OPTIONAL, update=True, null=True, max=255),
+        Boolean("enabled", create=OPTIONAL, update=True, default=True, strict=True),
+    ],
+)
+
+CREDENTIAL = Entity(
+    "credential",
+    [
+        Text("type", create=REQUIRED, update=True, min=1, max=255, filter=True),
+        Blob("blob", create=REQUIRED, update=True, max=65535, secret=True),
+        Text("user_id", create=OPTIONAL, update=True, max=64, filter=True),
+        Text("project_id", create=OPTIONAL, update=True, null=True, max=64),
+    ],
+)
+
+POLICY = Entity(
+    "policy",
+    [
+        Text("type", create=REQUIRED, update=True, min=1, max=255, filter=True),
+        Blob("blob", create=REQUIRED, update=True, max=1 << 20),
+    ],
+    plural="policies",
+)
