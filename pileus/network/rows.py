@@ -1,48 +1,67 @@
-"""What the network service is made of: one Struct a table, as the rest of the service sees it."""
+"""What the network service is made of: one Struct a table.
 
-from datetime import datetime
+Lists that belong to one row and are always read with it (a port's addresses and groups) are
+kept in it as JSON, so a page of a list is one query; where the database must also search or
+guard them there is a table beside it, written in the same transaction.
+"""
+
 from typing import Any
 
 import msgspec
+
+from pileus.core.tables import Key, table
 
 DHCP_OWNER = "network:distributed"  # the port from which metadata is served on every host
 INTERFACE_OWNER = "network:router_interface"
 GATEWAY_OWNER = "network:router_gateway"
 FLOATING_IP_OWNER = "network:floatingip"
 ROUTER_OWNERS = (INTERFACE_OWNER, GATEWAY_OWNER)
+EVERYBODY = "*"
+TUNNELLED = "geneve"
 
 
-class Standard(msgspec.Struct, kw_only=True):
+class Standard(msgspec.Struct):
     """What every resource of this API has."""
 
-    id: str
-    project_id: str
+    id: Key
+    project_id: str = ""
+    name: str = ""
     description: str = ""
     revision_number: int = 0
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: str = ""
+    updated_at: str = ""
+    tags: list[str] = []
+
+    @property
+    def tenant_id(self) -> str:
+        """The older word, which clients still read."""
+        return self.project_id
 
 
-class Network(Standard, kw_only=True):
-    name: str = ""
+@table("networks", index=[("project_id",), ("network_type", "physical_network", "segmentation_id")])
+class Network(Standard, dict=True):
     admin_state_up: bool = True
+    status: str = "ACTIVE"
     mtu: int = 1442
     port_security_enabled: bool = True
-    external: bool = False
     is_default: bool = False
     dns_domain: str = ""
-    network_type: str = "geneve"
+    network_type: str = TUNNELLED
     physical_network: str | None = None
     segmentation_id: int | None = None
     availability_zone_hints: list[str] = []
     qos_policy_id: str | None = None
+    external: bool = False
+    shared: bool = False  # with everybody; with single projects through rbac policies
 
 
-class Subnet(Standard, kw_only=True):
-    network_id: str
-    name: str = ""
+@table(
+    "subnets", index=[("project_id",), ("network_id",), ("subnetpool_id",)], references={"network_id": "networks.id"}
+)
+class Subnet(Standard, dict=True):
+    network_id: str = ""
     ip_version: int = 4
-    cidr: str
+    cidr: str = ""
     gateway_ip: str | None = None
     enable_dhcp: bool = True
     dns_nameservers: list[str] = []
@@ -55,34 +74,81 @@ class Subnet(Standard, kw_only=True):
     dns_publish_fixed_ip: bool = False
 
 
-class FixedIP(msgspec.Struct, frozen=True, kw_only=True):
+@table(
+    "allocation_pools", index=[("subnet_id", "first")], references={"subnet_id": "subnets.id"}, cascade=["subnet_id"]
+)
+class AllocationPool(msgspec.Struct):
+    """A range of a subnet, as offsets from its first address; `next` is where the search for a free one starts."""
+
+    id: Key
+    subnet_id: str
+    first: int
+    last: int
+    next: int
+
+
+class FixedIP(msgspec.Struct, frozen=True):
     subnet_id: str
     ip_address: str
 
 
-class Port(Standard, kw_only=True):
-    network_id: str
-    name: str = ""
+@table(
+    "ports",
+    unique=[("network_id", "mac_address")],
+    index=[("project_id",), ("device_id",), ("network_id", "device_owner"), ("host_id",)],
+    references={"network_id": "networks.id"},
+)
+class Port(Standard, dict=True):
+    network_id: str = ""
     admin_state_up: bool = True
-    mac_address: str
+    mac_address: str = ""
     device_id: str = ""
     device_owner: str = ""
     status: str = "DOWN"
     port_security_enabled: bool = True
     dns_name: str = ""
+    dns_domain: str = ""
     host_id: str = ""
     vnic_type: str = "normal"
     profile: dict[str, Any] = {}
     allowed_address_pairs: list[dict[str, str]] = []
     extra_dhcp_opts: list[dict[str, Any]] = []
     qos_policy_id: str | None = None
+    propagate_uplink_status: bool = True
     fixed_ips: list[FixedIP] = []
     security_groups: list[str] = []
 
 
-class Router(Standard, kw_only=True):
-    name: str = ""
+@table(
+    "ip_allocations",
+    index=[("subnet_id", "position"), ("port_id",)],
+    references={"subnet_id": "subnets.id", "port_id": "ports.id"},
+    cascade=["port_id"],
+)
+class IPAllocation(msgspec.Struct):
+    """One address in use. The key is what makes giving it out twice impossible."""
+
+    subnet_id: Key
+    ip_address: Key
+    port_id: str
+    position: int | None  # offset from the subnet's first address; none beyond what the database can count
+
+
+@table(
+    "port_security_groups",
+    index=[("security_group_id",)],
+    references={"port_id": "ports.id", "security_group_id": "security_groups.id"},
+    cascade=["port_id"],
+)
+class PortSecurityGroup(msgspec.Struct):
+    port_id: Key
+    security_group_id: Key
+
+
+@table("routers", index=[("project_id",), ("gateway_network_id",)])
+class Router(Standard, dict=True):
     admin_state_up: bool = True
+    status: str = "ACTIVE"
     gateway_network_id: str | None = None
     gateway_port_id: str | None = None
     enable_snat: bool = True
@@ -90,30 +156,105 @@ class Router(Standard, kw_only=True):
     availability_zone_hints: list[str] = []
 
 
-class FloatingIP(Standard, kw_only=True):
-    floating_network_id: str
-    floating_ip_address: str
-    floating_port_id: str
+@table(
+    "floating_ips",
+    index=[("project_id",), ("port_id",), ("router_id",), ("floating_network_id", "floating_ip_address")],
+    unique=[("port_id", "fixed_ip_address", "floating_network_id")],
+)
+class FloatingIP(Standard, dict=True):
+    floating_network_id: str = ""
+    floating_ip_address: str = ""
+    floating_port_id: str = ""
     port_id: str | None = None
     fixed_ip_address: str | None = None
     router_id: str | None = None
     status: str = "DOWN"
     dns_name: str = ""
     dns_domain: str = ""
+    qos_policy_id: str | None = None
 
 
-class SecurityGroup(Standard, kw_only=True):
-    name: str = ""
+@table("security_groups", index=[("project_id",)])
+class SecurityGroup(Standard, dict=True):
     stateful: bool = True
     is_default: bool = False
 
 
-class SecurityGroupRule(Standard, kw_only=True):
+@table("default_security_groups", references={"security_group_id": "security_groups.id"}, cascade=["security_group_id"])
+class DefaultSecurityGroup(msgspec.Struct):
+    """Each project has one, however many requests find at once that it is missing."""
+
+    project_id: Key
     security_group_id: str
-    direction: str
+
+
+@table(
+    "security_group_rules",
+    index=[("project_id",), ("security_group_id",), ("remote_group_id",)],
+    references={"security_group_id": "security_groups.id", "remote_group_id": "security_groups.id"},
+    cascade=["security_group_id", "remote_group_id"],
+)
+class SecurityGroupRule(Standard, dict=True):
+    security_group_id: str = ""
+    direction: str = "ingress"
     ethertype: str = "IPv4"
     protocol: str | None = None
     port_range_min: int | None = None
     port_range_max: int | None = None
     remote_ip_prefix: str | None = None
     remote_group_id: str | None = None
+
+
+@table("network_rbacs", unique=[("object_id", "action", "target_tenant")], index=[("project_id",), ("target_tenant",)])
+class RbacPolicy(msgspec.Struct):
+    """An object of one project opened to another, or to everybody."""
+
+    id: Key
+    project_id: str
+    object_type: str
+    object_id: str
+    action: str
+    target_tenant: str
+
+    @property
+    def tenant_id(self) -> str:
+        return self.project_id
+
+
+@table("address_scopes", index=[("project_id",)])
+class AddressScope(Standard, dict=True):
+    ip_version: int = 4
+    shared: bool = False
+
+
+@table(
+    "subnetpools", index=[("project_id",), ("address_scope_id",)], references={"address_scope_id": "address_scopes.id"}
+)
+class SubnetPool(Standard, dict=True):
+    ip_version: int = 4
+    prefixes: list[str] = []
+    default_prefixlen: int = 0
+    min_prefixlen: int = 0
+    max_prefixlen: int = 0
+    default_quota: int | None = None
+    address_scope_id: str | None = None
+    is_default: bool = False
+    shared: bool = False
+
+
+@table("network_tags", index=[("tag",)])
+class Tag(msgspec.Struct):
+    """A tag of any resource; the row itself lists them too, in order."""
+
+    resource_id: Key
+    tag: Key
+
+
+@table("network_changes", index=[("kind", "object_id"), ("created_at",)])
+class Change(msgspec.Struct):
+    """An object whose rows in the engine may be out of date. Written with the change itself, removed once applied."""
+
+    id: Key
+    kind: str
+    object_id: str
+    created_at: str

@@ -97,7 +97,7 @@ def driver(lab: Lab) -> Iterator[OvnDriver]:
     driver = OvnDriver(lab.remote("nb"), lab.remote("sb"))
     wait_for(lambda: len(driver.chassis()) == 2, message="the hosts did not register")
     yield driver
-    driver.close()
+    driver.stop()
 
 
 @pytest.fixture
@@ -211,4 +211,4 @@ def test_a_lost_database_is_said_so_and_comes_back(lab: Lab, tmp_path: Path) -> 
     driver = OvnDriver(f"unix:{tmp_path}/nobody.sock", lab.remote("sb"), timeout=2)
     with pytest.raises(DriverUnavailable):
         driver.apply({})
-    driver.close()
+    driver.stop()

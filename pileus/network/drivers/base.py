@@ -11,18 +11,16 @@ from typing import Protocol
 
 import msgspec
 
+from pileus.core.errors import EngineError, EngineUnavailable
 from pileus.network.drivers.desired import Key, Row
 
 # port id -> is it up, as the engine sees it
 PortStates = Mapping[str, bool]
 
 
-class DriverUnavailable(Exception):
-    """The engine does not answer now; the same call may work later."""
-
-
-class DriverRefused(Exception):
-    """The engine understood and said no: repeating alone will not help."""
+# What a driver raises: not answering now, the same call may work later; understood and refused, repeating will not help.
+DriverUnavailable = EngineUnavailable
+DriverRefused = EngineError
 
 
 class MissingRows(Exception):
@@ -77,5 +75,5 @@ class NetworkDriver(Protocol):
     def on_change(self, ports_changed: Callable[[PortStates], None], chassis_changed: Callable[[], None]) -> None:
         """Whom to tell when ports go up or down, and when hosts come, go or change. Callbacks must be short."""
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Let go of connections; called once, at the end."""

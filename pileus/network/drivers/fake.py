@@ -116,7 +116,7 @@ class FakeDriver:
     def on_change(self, ports_changed: Callable[[PortStates], None], chassis_changed: Callable[[], None]) -> None:
         self._ports_changed, self._chassis_changed = ports_changed, chassis_changed
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Nothing is held."""
 
 

@@ -161,7 +161,7 @@ class OvnDriver:
 
         self.nb.listener, self.sb.listener = northbound_changed, southbound_changed
 
-    def close(self) -> None:
+    def stop(self) -> None:
         self.nb.close()
         self.sb.close()
 

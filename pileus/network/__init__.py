@@ -1,0 +1,272 @@
+"""The network's front: what compute and the command line may call.
+
+All functions with a transaction work inside it, so a server and its ports are made together or
+not at all; the engine follows after the commit.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from pileus.core.context import Context
+from pileus.core.db import Tx
+from pileus.core.errors import BadRequest, Conflict, NotFound
+from pileus.core.reconcile import Difference
+from pileus.network import reconcile, rows
+from pileus.network.rows import FloatingIP, Network, Port, SecurityGroup, Subnet
+from pileus.network.service import lookup, ports
+from pileus.network.service import security_groups as groups
+from pileus.network.service.lookup import Viewer
+from pileus.network.store import changes, queries
+
+__all__ = [
+    "VIF",
+    "DriverDifference",
+    "FloatingIP",
+    "MetadataPort",
+    "Network",
+    "Port",
+    "SecurityGroup",
+    "Subnet",
+    "bind_port",
+    "choose_networks",
+    "create_port",
+    "delete_ports",
+    "differences",
+    "find_floating_ips",
+    "find_security_groups",
+    "get_network",
+    "get_port",
+    "list_ports",
+    "metadata_ports",
+    "programmed",
+    "release_port",
+    "update_port",
+    "vifs",
+    "wait_programmed",
+]  # fmt: skip
+
+DriverDifference = Difference
+
+
+class VIF(msgspec.Struct, kw_only=True):
+    """What a host and its guest have to know about a port."""
+
+    port_id: str
+    network_id: str
+    network_name: str
+    mac_address: str
+    mtu: int
+    fixed_ips: list[dict[str, Any]]  # address, prefix length, gateway, DNS servers, routes: for the config drive
+    floating_ips: dict[str, str]  # fixed address: floating address
+    active: bool
+    device_owner: str
+    dhcp: bool
+
+
+class MetadataPort(msgspec.Struct, kw_only=True):
+    """Where a host answers for metadata on a network: plug an interface with this iface-id into the bridge."""
+
+    port_id: str
+    network_id: str
+    mac_address: str
+    addresses: list[str]  # with their prefix lengths; 169.254.169.254/32 comes besides
+
+
+def viewer(ctx: Context) -> Viewer:
+    return Viewer(ctx.project_id, "admin" in ctx.roles)
+
+
+def get_network(tx: Tx, ctx: Context, id: str) -> Network:
+    """Raises NotFound for what the caller may not see."""
+    return lookup.get_network(tx, viewer(ctx), id)
+
+
+def choose_networks(tx: Tx, ctx: Context) -> list[Network]:
+    """The networks a server gets when it names none: the project's only one, or the shared one when it has none.
+
+    Raises Conflict when it is not clear which.
+    """
+    own = [network for network in tx.select(rows.Network, project_id=ctx.project_id) if not network.external]
+    found = own or [network for network in tx.select(rows.Network, shared=True) if not network.external]
+    if len(found) > 1:
+        raise Conflict(
+            "Multiple possible networks found, use a Network ID to be more specific.", kind="NetworkAmbiguous"
+        )
+    return found
+
+
+def create_port(
+    tx: Tx,
+    ctx: Context,
+    network: Network,
+    *,
+    device_id: str,
+    device_owner: str,
+    fixed_ip: str | None = None,
+    security_groups: Sequence[str] | None = None,
+    host: str = "",
+    name: str = "",
+    dns_name: str = "",
+    tags: Sequence[str] = (),
+) -> Port:
+    """A port for a server. Raises OverQuota, Conflict (no address, or the given one in use), BadRequest, NotFound."""
+    if not tx.find(rows.Subnet, network_id=network.id):
+        raise BadRequest(
+            f"Network {network.id} requires a subnet in order to boot instances on.", kind="NetworkRequiresSubnet"
+        )
+    return ports.create_port(
+        tx, viewer(ctx), ctx.project_id or "", network, device_id=device_id, device_owner=device_owner, host_id=host,
+        name=name, dns_name=dns_name, tags=list(tags),
+        fixed_ips=[{"ip_address": fixed_ip}] if fixed_ip else None,
+        security_groups=list(security_groups) if security_groups is not None else None,
+    )  # fmt: skip
+
+
+def get_port(tx: Tx, ctx: Context, id: str) -> Port:
+    """Raises NotFound for what the caller may not see."""
+    return lookup.get_port(tx, viewer(ctx), id)
+
+
+def list_ports(tx: Tx, device_ids: str | Collection[str]) -> list[Port]:
+    """The ports of servers, oldest first, in one query."""
+    wanted = [device_ids] if isinstance(device_ids, str) else device_ids
+    found: list[Port] = queries.select_in(tx, rows.Port, "device_id", wanted)
+    return sorted(found, key=lambda port: (port.created_at, port.id))
+
+
+def update_port(tx: Tx, ctx: Context, port: Port, **values: Any) -> Port:
+    """As the API's update: device_id, device_owner, host_id, security_groups, fixed_ips ..."""
+    return ports.update_port(tx, viewer(ctx), port, **values)
+
+
+def bind_port(tx: Tx, port_id: str, host: str) -> None:
+    """The port is to be plugged in on this host. Binding it there again changes nothing."""
+    port = tx.find(rows.Port, id=port_id)
+    if port is not None and port.host_id != host:
+        queries.save(tx, port, host_id=host)
+        changes.touch(tx, "port", port.id)
+
+
+def release_port(tx: Tx, port_id: str) -> None:
+    """A port that the server did not make: free for the next one. Gone already is fine."""
+    port = tx.find(rows.Port, id=port_id)
+    if port is not None:
+        queries.save(tx, port, host_id="", device_id="", device_owner="", status="DOWN")
+        changes.touch(tx, "port", port.id)
+
+
+def delete_ports(tx: Tx, port_ids: Collection[str]) -> None:
+    """Ports that a server made for itself. Gone already is fine."""
+    for port_id in port_ids:
+        port = tx.find(rows.Port, id=port_id)
+        if port is not None:
+            ports.delete_port(tx, port)
+
+
+def find_security_groups(tx: Tx, ctx: Context, names: Collection[str]) -> list[SecurityGroup]:
+    """By id or name, of the caller's project. Raises NotFound, Conflict for an ambiguous name."""
+    project_id = ctx.project_id or ""
+    groups.default_group(tx, project_id)
+    own = tx.select(rows.SecurityGroup, project_id=project_id)
+    found = []
+    for wanted in names:
+        matches = [group for group in own if wanted == group.id] or [group for group in own if wanted == group.name]
+        if not matches:
+            raise NotFound(f"Security group {wanted} not found for project {project_id}.", kind="SecurityGroupNotFound")
+        if len(matches) > 1:
+            raise Conflict(f"Multiple security groups found matching '{wanted}'. Use an ID to be more specific.",
+                           kind="NoUniqueMatch")  # fmt: skip
+        found.append(matches[0])
+    return found
+
+
+def security_groups_of(tx: Tx, ports_: Collection[Port]) -> dict[str, SecurityGroup]:
+    """The groups of some ports, by id."""
+    return queries.by_id(tx, rows.SecurityGroup, (group for port in ports_ for group in port.security_groups))
+
+
+def find_floating_ips(tx: Tx, port_ids: Collection[str]) -> dict[str, list[FloatingIP]]:
+    """Floating IPs by the port they lead to, in one query."""
+    found: dict[str, list[FloatingIP]] = {}
+    for floating_ip in queries.select_in(tx, rows.FloatingIP, "port_id", port_ids):
+        found.setdefault(floating_ip.port_id or "", []).append(floating_ip)
+    return found
+
+
+def vifs(tx: Tx, ports_: Sequence[Port]) -> list[VIF]:
+    """What hosts and guests have to know about ports, in their order; four queries for any number."""
+    networks = queries.by_id(tx, rows.Network, (port.network_id for port in ports_))
+    subnets = queries.by_id(tx, rows.Subnet, (ip.subnet_id for port in ports_ for ip in port.fixed_ips))
+    floating = find_floating_ips(tx, [port.id for port in ports_])
+    return [_vif(port, networks[port.network_id], subnets, floating.get(port.id, [])) for port in ports_]
+
+
+def _vif(port: Port, network: Network, subnets: dict[str, Subnet], floating: list[FloatingIP]) -> VIF:
+    return VIF(
+        port_id=port.id,
+        network_id=network.id,
+        network_name=network.name,
+        mac_address=port.mac_address,
+        mtu=network.mtu,
+        fixed_ips=[_address(ip, subnets[ip.subnet_id]) for ip in port.fixed_ips],
+        floating_ips={each.fixed_ip_address or "": each.floating_ip_address for each in floating},
+        active=port.status == "ACTIVE",
+        device_owner=port.device_owner,
+        dhcp=any(subnets[ip.subnet_id].enable_dhcp for ip in port.fixed_ips),
+    )
+
+
+def _address(ip: rows.FixedIP, subnet: Subnet) -> dict[str, Any]:
+    return {
+        "subnet_id": subnet.id,
+        "ip_address": ip.ip_address,
+        "prefixlen": int(subnet.cidr.partition("/")[2]),
+        "cidr": subnet.cidr,
+        "ip_version": subnet.ip_version,
+        "gateway": subnet.gateway_ip,
+        "dns": subnet.dns_nameservers,
+        "routes": subnet.host_routes,
+        "dhcp": subnet.enable_dhcp,
+        "ipv6_address_mode": subnet.ipv6_address_mode,
+    }
+
+
+def metadata_ports(tx: Tx, network_ids: Collection[str]) -> dict[str, MetadataPort]:
+    """By network; a network without DHCP has none."""
+    found = queries.select_in(tx, rows.Port, "network_id", network_ids, device_owner=rows.DHCP_OWNER)
+    subnets = queries.by_id(tx, rows.Subnet, (ip.subnet_id for port in found for ip in port.fixed_ips))
+    return {
+        port.network_id: MetadataPort(
+            port_id=port.id,
+            network_id=port.network_id,
+            mac_address=port.mac_address,
+            addresses=[f"{ip.ip_address}/{subnets[ip.subnet_id].cidr.partition('/')[2]}" for ip in port.fixed_ips],
+        )
+        for port in found
+    }
+
+
+def port_of_address(tx: Tx, network_id: str, address: str) -> Port | None:
+    """Who asks for metadata: the port that has an address on a network."""
+    for subnet in tx.select(rows.Subnet, network_id=network_id):
+        taken = tx.find(rows.IPAllocation, subnet_id=subnet.id, ip_address=address)
+        if taken is not None:
+            return tx.find(rows.Port, id=taken.port_id)
+    return None
+
+
+def programmed(tx: Tx, port_id: str) -> bool:
+    """Has the engine been told of the port as it is now?"""
+    return reconcile.programmed(tx, port_id)
+
+
+def wait_programmed(cloud: Any, port_ids: Collection[str], seconds: float = 30.0) -> bool:
+    """Wait until the engine knows these ports, at most so long."""
+    return reconcile.wait_programmed(cloud, port_ids, seconds)
+
+
+def differences(cloud: Any) -> list[Difference]:
+    """How the engine differs from our rows: for `pileus fsck`."""
+    return reconcile.differences(cloud)

@@ -1,0 +1,70 @@
+"""Floating IPs (Networking API, "Floating IPs")."""
+
+from typing import Any
+
+from pileus.core.wire import Request
+from pileus.network import rows
+from pileus.network.api.base import api, create, listing, own_clause, owner, show, viewer
+from pileus.network.resources.routers import floatingip as FLOATINGIP
+from pileus.network.service import floating_ips, lookup
+from pileus.network.store import queries
+
+
+def floating_ip(rq: Request, id: str) -> rows.FloatingIP:
+    return lookup.get_own(rq.tx, viewer(rq), rows.FloatingIP, id)
+
+
+def dress(rq: Request, found: list[rows.FloatingIP]) -> None:
+    """About the port each leads to."""
+    ports = queries.by_id(rq.tx, rows.Port, (row.port_id for row in found if row.port_id))
+    for row in found:
+        port = ports.get(row.port_id or "")
+        row.port_details = port and {  # type: ignore[attr-defined]
+            "name": port.name,
+            "network_id": port.network_id,
+            "mac_address": port.mac_address,
+            "admin_state_up": port.admin_state_up,
+            "status": port.status,
+            "device_id": port.device_id,
+            "device_owner": port.device_owner,
+        }
+
+
+def dressed(rq: Request, row: rows.FloatingIP) -> rows.FloatingIP:
+    dress(rq, [row])
+    return row
+
+
+@api.get("/floatingips", policy="get_floatingip")
+def list_floatingips(rq: Request) -> dict[str, Any]:
+    """List floating IPs."""
+    return listing(rq, FLOATINGIP, rows.FloatingIP, own_clause(rq, rows.FloatingIP), lambda found: dress(rq, found))
+
+
+@api.post("/floatingips", policy="create_floatingip", status=201)
+def create_floatingip(rq: Request) -> dict[str, Any]:
+    """Create a floating IP, or several."""
+
+    def make(values: dict[str, Any]) -> rows.FloatingIP:
+        return dressed(rq, floating_ips.create_floating_ip(rq.tx, viewer(rq), owner(rq, values), **values))
+
+    return create(rq, FLOATINGIP, make)
+
+
+@api.get("/floatingips/{id}", policy="get_floatingip", on=floating_ip)
+def show_floatingip(rq: Request, found: rows.FloatingIP) -> dict[str, Any]:
+    """Show a floating IP."""
+    return show(rq, FLOATINGIP, dressed(rq, found))
+
+
+@api.put("/floatingips/{id}", policy="update_floatingip", on=floating_ip)
+def update_floatingip(rq: Request, found: rows.FloatingIP) -> dict[str, Any]:
+    """Lead a floating IP to a port, or nowhere."""
+    values = FLOATINGIP.parse_update(rq)
+    return show(rq, FLOATINGIP, dressed(rq, floating_ips.update_floating_ip(rq.tx, viewer(rq), found, **values)))
+
+
+@api.delete("/floatingips/{id}", policy="delete_floatingip", on=floating_ip)
+def delete_floatingip(rq: Request, found: rows.FloatingIP) -> None:
+    """Delete a floating IP."""
+    floating_ips.delete_floating_ip(rq.tx, found)

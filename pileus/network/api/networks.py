@@ -1,0 +1,88 @@
+"""Networks (Networking API, "Networks")."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from pileus.core.tables import columns
+from pileus.core.wire import Request
+from pileus.network import rows
+from pileus.network.api.base import Clause, api, create, flag_clause, listing, owner, show, viewer
+from pileus.network.resources.networks import network as NETWORK
+from pileus.network.service import lookup, networks, pools
+from pileus.network.store import queries
+
+_network, _rbac = columns(rows.Network), columns(rows.RbacPolicy)
+_OPENED = _network.id.in_(queries.opened_to("network"))
+_OUTWARD = sa.and_(_network.external, _network.id.in_(queries.opened_to("network", "access_as_external")))
+
+
+def network(rq: Request, id: str) -> rows.Network:
+    return lookup.get_network(rq.tx, viewer(rq), id)
+
+
+def visible(rq: Request) -> list[Clause]:
+    """Own, shared with the caller, or external."""
+    if viewer(rq).admin:
+        return []
+    own = _network.project_id == sa.bindparam("viewer", type_=sa.Text())
+    return [("visible", sa.or_(own, _network.shared, _OPENED, _OUTWARD), {"viewer": rq.ctx.project_id or ""})]
+
+
+def dress(rq: Request, found: list[rows.Network]) -> None:
+    """What a network's view says beyond its row: its subnets, their address scopes, shared with this caller."""
+    by_id = {row.id: row for row in found}
+    for row in found:
+        row.subnet_ids = []  # type: ignore[attr-defined]
+        row.scopes = {}  # type: ignore[attr-defined]
+    for subnet in queries.select_in(rq.tx, rows.Subnet, "network_id", by_id):
+        row = by_id[subnet.network_id]
+        row.subnet_ids.append(subnet.id)  # type: ignore[attr-defined]
+        if scope := pools.get_scope_of(rq.tx, subnet.subnetpool_id):
+            row.scopes[subnet.ip_version] = scope.id  # type: ignore[attr-defined]
+    opened = queries.select_in(rq.tx, rows.RbacPolicy, "object_id", by_id, action="access_as_shared")
+    for policy in opened:
+        if policy.target_tenant in (rq.ctx.project_id, rows.EVERYBODY):
+            by_id[policy.object_id].shared = True
+
+
+def dressed(rq: Request, row: rows.Network) -> rows.Network:
+    dress(rq, [row])
+    return row
+
+
+@api.get("/networks", policy="get_network")
+def list_networks(rq: Request) -> dict[str, Any]:
+    """List networks."""
+    shared = sa.or_(_network.shared, _OPENED)
+    clauses = [*visible(rq), *flag_clause(rq, "shared", shared, {"viewer": rq.ctx.project_id or ""})]
+    return listing(rq, NETWORK, rows.Network, clauses, lambda found: dress(rq, found))
+
+
+@api.post("/networks", policy="create_network", status=201)
+def create_network(rq: Request) -> dict[str, Any]:
+    """Create a network, or several."""
+
+    def make(values: dict[str, Any]) -> rows.Network:
+        return dressed(rq, networks.create_network(rq.tx, owner(rq, values), **values))
+
+    return create(rq, NETWORK, make)
+
+
+@api.get("/networks/{id}", policy="get_network", on=network)
+def show_network(rq: Request, found: rows.Network) -> dict[str, Any]:
+    """Show a network."""
+    return show(rq, NETWORK, dressed(rq, found))
+
+
+@api.put("/networks/{id}", policy="update_network", on=network)
+def update_network(rq: Request, found: rows.Network) -> dict[str, Any]:
+    """Update a network."""
+    changed = networks.update_network(rq.tx, found, **NETWORK.parse_update(rq))
+    return show(rq, NETWORK, dressed(rq, changed))
+
+
+@api.delete("/networks/{id}", policy="delete_network", on=network)
+def delete_network(rq: Request, found: rows.Network) -> None:
+    """Delete a network with its subnets."""
+    networks.delete_network(rq.tx, found)

@@ -1,0 +1,179 @@
+"""What operators look at: agents, availability zones, service providers, addresses in use."""
+
+import ipaddress
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+
+from pileus.core import clock
+from pileus.core.db import sql
+from pileus.core.errors import NotFound
+from pileus.core.fields import FALSE, TRUE
+from pileus.core.tables import columns, shape
+from pileus.core.wire import Request
+from pileus.network import rows
+from pileus.network.api.base import api
+from pileus.network.drivers.base import Chassis
+
+ZONE = "nova"
+KINDS = (("OVN Controller agent", "ovn-controller"), ("OVN Metadata agent", "pileus-node"))
+_allocation = columns(rows.IPAllocation)
+_USED = sql(sa.select(_allocation.subnet_id, sa.func.count()).group_by(_allocation.subnet_id))
+
+
+def _agents(rq: Request) -> list[dict[str, Any]]:
+    """Two of each host: what forwards packets, and what answers for metadata."""
+    return [_agent(host, *kind) for host in rq.cloud.drivers["network"].chassis() for kind in KINDS]
+
+
+def _agent(host: Chassis, kind: str, binary: str) -> dict[str, Any]:
+    seen = clock.at(host.last_seen) if host.last_seen else clock.now()
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{kind}/{host.name}")),
+        "agent_type": kind,
+        "binary": binary,
+        "host": host.hostname,
+        "alive": host.alive,
+        "admin_state_up": True,
+        "availability_zone": ZONE if kind == KINDS[0][0] else "",
+        "topic": "n/a",
+        "description": "",
+        "created_at": _shown(seen),
+        "started_at": _shown(seen),
+        "heartbeat_timestamp": _shown(seen),
+        "resources_synced": None,
+        "configurations": {
+            "chassis_name": host.name,
+            "bridge-mappings": ",".join(host.physnets),
+            "encap_ip": host.encap_ip,
+        },
+    }
+
+
+def _shown(stamp: str) -> str:
+    return stamp[:19].replace("T", " ")
+
+
+def _matches(rq: Request, found: dict[str, Any], names: tuple[str, ...]) -> bool:
+    for name in names:
+        wanted = rq.query.all(name)
+        value = found[name]
+        if wanted and isinstance(value, bool):
+            if not any(text.lower() in (TRUE if value else FALSE) for text in wanted):
+                return False
+        elif wanted and str(value) not in wanted:
+            return False
+    return True
+
+
+@api.get("/agents", policy="get_agent", tx="")
+def list_agents(rq: Request) -> dict[str, Any]:
+    """List agents."""
+    names = ("id", "agent_type", "binary", "host", "alive", "admin_state_up", "availability_zone")
+    only = rq.query.all("fields")
+    found = [agent for agent in _agents(rq) if _matches(rq, agent, names)]
+    return {"agents": [{k: v for k, v in agent.items() if not only or k in only} for agent in found]}
+
+
+@api.get("/agents/{id}", policy="get_agent", tx="")
+def show_agent(rq: Request) -> dict[str, Any]:
+    """Show an agent."""
+    for agent in _agents(rq):
+        if agent["id"] == rq.params["id"]:
+            only = rq.query.all("fields")
+            return {"agent": {k: v for k, v in agent.items() if not only or k in only}}
+    raise NotFound(f"Agent {rq.params['id'][:60]} could not be found.", kind="AgentNotFound")
+
+
+@api.get("/availability_zones", policy="get_availability_zone", tx="")
+def list_availability_zones(rq: Request) -> dict[str, Any]:
+    """List availability zones."""
+    zones = [{"name": ZONE, "resource": kind, "state": "available"} for kind in ("network", "router")]
+    names = ("name", "resource", "state")
+    return {"availability_zones": [zone for zone in zones if _matches(rq, zone, names)]}
+
+
+@api.get("/service-providers", policy="get_service_provider", tx="")
+def list_service_providers(rq: Request) -> dict[str, Any]:
+    """List who provides services of the network."""
+    return {"service_providers": [{"service_type": "L3_ROUTER_NAT", "name": "ovn", "default": True}]}
+
+
+@api.get("/network-ip-availabilities", policy="get_network_ip_availability")
+def list_network_ip_availabilities(rq: Request) -> dict[str, Any]:
+    """List how many addresses of each network are in use."""
+    counts = _counts(rq)
+    found = [_availability(network, *counts) for network in rq.tx.select(rows.Network, order="id")]
+    aliases = {"tenant_id": "project_id"}
+    shown = []
+    for one in found:
+        names = ("network_id", "network_name", "project_id")
+        version = rq.query.get("ip_version")
+        if version is not None:
+            one = _only_version(one, version)
+        if _matches(rq, one, names) and all(
+            not rq.query.all(alias) or one[name] in rq.query.all(alias) for alias, name in aliases.items()
+        ):
+            shown.append(one)
+    return {"network_ip_availabilities": shown}
+
+
+@api.get("/network-ip-availabilities/{id}", policy="get_network_ip_availability")
+def show_network_ip_availability(rq: Request) -> dict[str, Any]:
+    """Show how many addresses of a network are in use."""
+    network = rq.tx.find(rows.Network, id=rq.params["id"])
+    if network is None:
+        raise NotFound(f"Network {rq.params['id'][:60]} could not be found.", kind="NetworkNotFound")
+    return {"network_ip_availability": _availability(network, *_counts(rq))}
+
+
+def _counts(rq: Request) -> tuple[dict[str, list[rows.Subnet]], dict[str, int]]:
+    """Subnets by network, and the addresses in use of each."""
+    subnets: dict[str, list[rows.Subnet]] = {}
+    for subnet in rq.tx.rows(rows.Subnet, _ALL_SUBNETS):
+        subnets.setdefault(subnet.network_id, []).append(subnet)
+    return subnets, {row[0]: int(row[1]) for row in rq.tx.all(_USED)}
+
+
+_ALL_SUBNETS = sql(sa.select(shape(rows.Subnet).table).order_by(columns(rows.Subnet).created_at))
+
+
+def _total(subnet: rows.Subnet) -> int:
+    return sum(
+        int(ipaddress.ip_address(pool["end"])) - int(ipaddress.ip_address(pool["start"])) + 1
+        for pool in subnet.allocation_pools
+    )
+
+
+def _availability(network: rows.Network, subnets: dict[str, list[rows.Subnet]], used: dict[str, int]) -> dict[str, Any]:
+    parts = [
+        {
+            "subnet_id": subnet.id,
+            "subnet_name": subnet.name,
+            "cidr": subnet.cidr,
+            "ip_version": subnet.ip_version,
+            "total_ips": _total(subnet),
+            "used_ips": used.get(subnet.id, 0),
+        }
+        for subnet in subnets.get(network.id, [])
+    ]
+    return {
+        "network_id": network.id,
+        "network_name": network.name,
+        "project_id": network.project_id,
+        "tenant_id": network.project_id,
+        "total_ips": sum(part["total_ips"] for part in parts),
+        "used_ips": sum(part["used_ips"] for part in parts),
+        "subnet_ip_availability": parts,
+    }
+
+
+def _only_version(one: dict[str, Any], version: str) -> dict[str, Any]:
+    parts = [part for part in one["subnet_ip_availability"] if str(part["ip_version"]) == version]
+    return {
+        **one,
+        "subnet_ip_availability": parts,
+        "total_ips": sum(part["total_ips"] for part in parts),
+        "used_ips": sum(part["used_ips"] for part in parts),
+    }

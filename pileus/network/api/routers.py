@@ -1,0 +1,132 @@
+"""Routers (Networking API, "Routers")."""
+
+from typing import Any
+
+from pileus.core.errors import BadRequest
+from pileus.core.wire import Request
+from pileus.network import rows
+from pileus.network.api.base import api, create, listing, own_clause, owner, show, viewer
+from pileus.network.resources.routers import router as ROUTER
+from pileus.network.resources.standard import routes
+from pileus.network.service import lookup, routers
+from pileus.network.store import queries
+
+ROUTES = routes("routes")
+ADMINS_ONLY = ("enable_snat", "external_fixed_ips")
+
+
+def router(rq: Request, id: str) -> rows.Router:
+    return lookup.get_own(rq.tx, viewer(rq), rows.Router, id)
+
+
+def dress(rq: Request, found: list[rows.Router]) -> None:
+    """The gateway's addresses are its port's."""
+    ports = queries.by_id(rq.tx, rows.Port, (row.gateway_port_id for row in found if row.gateway_port_id))
+    for row in found:
+        row.gateway_port = ports.get(row.gateway_port_id or "")  # type: ignore[attr-defined]
+
+
+def dressed(rq: Request, row: rows.Router) -> rows.Router:
+    dress(rq, [row])
+    return row
+
+
+def _authorize_gateway(rq: Request, verb: str, values: dict[str, Any], project_id: str) -> None:
+    info = values.get("external_gateway_info") or {}
+    for name in ADMINS_ONLY:
+        if name in info:
+            rq.authorize(f"{verb}_router:external_gateway_info:{name}", {"project_id": project_id})
+
+
+@api.get("/routers", policy="get_router")
+def list_routers(rq: Request) -> dict[str, Any]:
+    """List routers."""
+    return listing(rq, ROUTER, rows.Router, own_clause(rq, rows.Router), lambda found: dress(rq, found))
+
+
+@api.post("/routers", policy="create_router", status=201)
+def create_router(rq: Request) -> dict[str, Any]:
+    """Create a router, or several."""
+
+    def make(values: dict[str, Any]) -> rows.Router:
+        project_id = owner(rq, values)
+        _authorize_gateway(rq, "create", values, project_id)
+        return dressed(rq, routers.create_router(rq.tx, viewer(rq), project_id, **values))
+
+    return create(rq, ROUTER, make)
+
+
+@api.get("/routers/{id}", policy="get_router", on=router)
+def show_router(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """Show a router."""
+    return show(rq, ROUTER, dressed(rq, found))
+
+
+@api.put("/routers/{id}", policy="update_router", on=router)
+def update_router(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """Update a router."""
+    values = ROUTER.parse_update(rq)
+    _authorize_gateway(rq, "update", values, found.project_id)
+    return show(rq, ROUTER, dressed(rq, routers.update_router(rq.tx, viewer(rq), found, **values)))
+
+
+@api.delete("/routers/{id}", policy="delete_router", on=router)
+def delete_router(rq: Request, found: rows.Router) -> None:
+    """Delete a router."""
+    routers.delete_router(rq.tx, found)
+
+
+def _interface(rq: Request) -> tuple[str | None, str | None]:
+    """The subnet and the port that a body names."""
+    named = []
+    for name in ("subnet_id", "port_id"):
+        value = rq.json.get(name)
+        if value is not None and not isinstance(value, str):
+            raise BadRequest(f"Invalid input for field/attribute {name}. It must be a UUID.", kind="InvalidInput")
+        named.append(value)
+    return named[0], named[1]
+
+
+def _interface_view(found: rows.Router, port: rows.Port, subnet_ids: list[str]) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "project_id": found.project_id,
+        "tenant_id": found.project_id,
+        "port_id": port.id,
+        "network_id": port.network_id,
+        "subnet_id": subnet_ids[0],
+        "subnet_ids": subnet_ids,
+        "tags": found.tags,
+    }
+
+
+@api.put("/routers/{id}/add_router_interface", policy="add_router_interface", on=router)
+def add_router_interface(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """Plug a router into a subnet."""
+    return _interface_view(found, *routers.add_interface(rq.tx, viewer(rq), found, *_interface(rq)))
+
+
+@api.put("/routers/{id}/remove_router_interface", policy="remove_router_interface", on=router)
+def remove_router_interface(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """Unplug a router from a subnet."""
+    return _interface_view(found, *routers.remove_interface(rq.tx, viewer(rq), found, *_interface(rq)))
+
+
+def _routes(rq: Request) -> list[dict[str, str]]:
+    body = rq.unwrap("router")
+    if list(body) != ["routes"]:
+        raise BadRequest("Invalid input for field/attribute router. It must have routes only.", kind="InvalidInput")
+    found: list[dict[str, str]] = ROUTES.check(body["routes"])
+    return found
+
+
+@api.put("/routers/{id}/add_extraroutes", policy="add_extraroutes", on=router)
+def add_extraroutes(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """Add routes to a router."""
+    return show(rq, ROUTER, dressed(rq, routers.add_routes(rq.tx, found, _routes(rq))))
+
+
+@api.put("/routers/{id}/remove_extraroutes", policy="remove_extraroutes", on=router)
+def remove_extraroutes(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """Remove routes from a router."""
+    return show(rq, ROUTER, dressed(rq, routers.remove_routes(rq.tx, found, _routes(rq))))

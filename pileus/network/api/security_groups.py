@@ -1,0 +1,132 @@
+"""Security groups and rules (Networking API, "Security groups")."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from pileus.core.tables import columns
+from pileus.core.wire import Request
+from pileus.network import rows
+from pileus.network.api.base import Clause, api, create, flag_clause, listing, own_clause, owner, show, viewer
+from pileus.network.resources.security_groups import group as GROUP
+from pileus.network.resources.security_groups import rule as RULE
+from pileus.network.service import lookup, security_groups
+from pileus.network.store import queries
+
+_group = columns(rows.SecurityGroup)
+_OPENED = _group.id.in_(queries.opened_to("security_group"))
+
+
+def group(rq: Request, id: str) -> rows.SecurityGroup:
+    return lookup.get_shareable(rq.tx, viewer(rq), rows.SecurityGroup, id)
+
+
+def rule(rq: Request, id: str) -> rows.SecurityGroupRule:
+    return lookup.get_own(rq.tx, viewer(rq), rows.SecurityGroupRule, id)
+
+
+def visible(rq: Request) -> list[Clause]:
+    if viewer(rq).admin:
+        return []
+    clause = sa.or_(_group.project_id == sa.bindparam("viewer", type_=sa.Text()), _OPENED)
+    return [("visible", clause, {"viewer": rq.ctx.project_id or ""})]
+
+
+def dress(rq: Request, found: list[rows.SecurityGroup]) -> None:
+    """The groups' rules."""
+    by_id = {row.id: row for row in found}
+    for row in found:
+        row.rules = []  # type: ignore[attr-defined]
+    for member in queries.select_in(rq.tx, rows.SecurityGroupRule, "security_group_id", by_id):
+        by_id[member.security_group_id].rules.append(member)  # type: ignore[attr-defined]
+
+
+def dressed(rq: Request, row: rows.SecurityGroup) -> rows.SecurityGroup:
+    dress(rq, [row])
+    return row
+
+
+def dress_rules(rq: Request, found: list[rows.SecurityGroupRule]) -> None:
+    groups = queries.by_id(rq.tx, rows.SecurityGroup, (row.security_group_id for row in found))
+    for row in found:
+        row.in_default = groups[row.security_group_id].is_default  # type: ignore[attr-defined]
+
+
+def ensure_default(rq: Request) -> None:
+    """A project's first look at its groups finds the default one: a list is a read, so it is made beside it."""
+    project_id = rq.query.get("project_id") or rq.query.get("tenant_id") or rq.ctx.project_id
+    if project_id and (project_id == rq.ctx.project_id or viewer(rq).admin):
+        with rq.cloud.db.read() as tx:
+            if tx.find(rows.DefaultSecurityGroup, project_id=project_id) is not None:
+                return
+        with rq.cloud.db.write() as tx:
+            security_groups.default_group(tx, project_id)
+
+
+@api.get("/security-groups", policy="get_security_group", tx="")
+def list_security_groups(rq: Request) -> dict[str, Any]:
+    """List security groups."""
+    ensure_default(rq)
+    with rq.cloud.db.read() as rq.tx:
+        shared = flag_clause(rq, "shared", _OPENED, {"viewer": rq.ctx.project_id or ""})
+        return listing(rq, GROUP, rows.SecurityGroup, [*visible(rq), *shared], lambda found: dress(rq, found))
+
+
+@api.post("/security-groups", policy="create_security_group", status=201)
+def create_security_group(rq: Request) -> dict[str, Any]:
+    """Create a security group, or several."""
+
+    def make(values: dict[str, Any]) -> rows.SecurityGroup:
+        return dressed(rq, security_groups.create_group(rq.tx, owner(rq, values), **values))
+
+    return create(rq, GROUP, make)
+
+
+@api.get("/security-groups/{id}", policy="get_security_group", on=group)
+def show_security_group(rq: Request, found: rows.SecurityGroup) -> dict[str, Any]:
+    """Show a security group."""
+    return show(rq, GROUP, dressed(rq, found))
+
+
+@api.put("/security-groups/{id}", policy="update_security_group", on=group)
+def update_security_group(rq: Request, found: rows.SecurityGroup) -> dict[str, Any]:
+    """Update a security group."""
+    return show(rq, GROUP, dressed(rq, security_groups.update_group(rq.tx, found, **GROUP.parse_update(rq))))
+
+
+@api.delete("/security-groups/{id}", policy="delete_security_group", on=group)
+def delete_security_group(rq: Request, found: rows.SecurityGroup) -> None:
+    """Delete a security group."""
+    security_groups.delete_group(rq.tx, found, viewer(rq).admin)
+
+
+@api.get("/security-group-rules", policy="get_security_group_rule", tx="")
+def list_security_group_rules(rq: Request) -> dict[str, Any]:
+    """List rules."""
+    ensure_default(rq)
+    with rq.cloud.db.read() as rq.tx:
+        clauses = own_clause(rq, rows.SecurityGroupRule)
+        return listing(rq, RULE, rows.SecurityGroupRule, clauses, lambda found: dress_rules(rq, found))
+
+
+@api.post("/security-group-rules", policy="create_security_group_rule", status=201)
+def create_security_group_rule(rq: Request) -> dict[str, Any]:
+    """Create a rule, or several."""
+
+    def make(values: dict[str, Any]) -> rows.SecurityGroupRule:
+        return security_groups.create_rule(rq.tx, viewer(rq), owner(rq, values), **values)
+
+    return create(rq, RULE, make)
+
+
+@api.get("/security-group-rules/{id}", policy="get_security_group_rule", on=rule)
+def show_security_group_rule(rq: Request, found: rows.SecurityGroupRule) -> dict[str, Any]:
+    """Show a rule."""
+    dress_rules(rq, [found])
+    return show(rq, RULE, found)
+
+
+@api.delete("/security-group-rules/{id}", policy="delete_security_group_rule", on=rule)
+def delete_security_group_rule(rq: Request, found: rows.SecurityGroupRule) -> None:
+    """Delete a rule."""
+    security_groups.delete_rule(rq.tx, found)

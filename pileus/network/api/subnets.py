@@ -1,0 +1,99 @@
+"""Subnets (Networking API, "Subnets")."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from pileus.core.errors import BadRequest
+from pileus.core.tables import columns
+from pileus.core.wire import Request
+from pileus.network import rows
+from pileus.network.api.base import Clause, api, create, flag_clause, listing, owner, show, viewer
+from pileus.network.resources.networks import subnet as SUBNET
+from pileus.network.service import lookup, pools, subnets
+from pileus.network.store import queries
+
+_subnet, _network = columns(rows.Subnet), columns(rows.Network)
+_SHARED_NETWORKS = sa.select(_network.id).where(sa.or_(_network.shared, _network.id.in_(queries.opened_to("network"))))
+_OWN_NETWORKS = sa.select(_network.id).where(_network.project_id == sa.bindparam("viewer", type_=sa.Text()))
+
+
+def subnet(rq: Request, id: str) -> rows.Subnet:
+    return lookup.get_subnet(rq.tx, viewer(rq), id)
+
+
+def visible(rq: Request) -> list[Clause]:
+    """Own, of own networks, or of networks shared with the caller."""
+    if viewer(rq).admin:
+        return []
+    own = _subnet.project_id == sa.bindparam("viewer", type_=sa.Text())
+    clause = sa.or_(own, _subnet.network_id.in_(_OWN_NETWORKS), _subnet.network_id.in_(_SHARED_NETWORKS))
+    return [("visible", clause, {"viewer": rq.ctx.project_id or ""})]
+
+
+def dress(rq: Request, found: list[rows.Subnet]) -> None:
+    networks = queries.by_id(rq.tx, rows.Network, (row.network_id for row in found))
+    for row in found:
+        row.external = networks[row.network_id].external  # type: ignore[attr-defined]
+
+
+@api.get("/subnets", policy="get_subnet")
+def list_subnets(rq: Request) -> dict[str, Any]:
+    """List subnets."""
+    shared = _subnet.network_id.in_(_SHARED_NETWORKS)
+    clauses = [*visible(rq), *flag_clause(rq, "shared", shared, {"viewer": rq.ctx.project_id or ""})]
+    return listing(rq, SUBNET, rows.Subnet, clauses, lambda found: dress(rq, found))
+
+
+@api.post("/subnets", policy="create_subnet", status=201)
+def create_subnet(rq: Request) -> dict[str, Any]:
+    """Create a subnet, or several."""
+
+    def make(values: dict[str, Any]) -> rows.Subnet:
+        network = lookup.get_network(rq.tx, viewer(rq), values.pop("network_id"))
+        project_id = owner(rq, values)
+        rq.authorize("create_subnet", {"project_id": network.project_id, "network_project_id": network.project_id})
+        _choose_cidr(rq, values)
+        made = subnets.create_subnet(rq.tx, project_id, network, **values)
+        made.external = network.external  # type: ignore[attr-defined]
+        return made
+
+    return create(rq, SUBNET, make)
+
+
+def _choose_cidr(rq: Request, values: dict[str, Any]) -> None:
+    """The CIDR that is given, or one from a pool."""
+    if values.pop("use_default_subnetpool", False):
+        if values.get("subnetpool_id"):
+            raise BadRequest("Bad subnet request: subnetpool_id and use_default_subnetpool cannot both be specified.",
+                             kind="BadRequest")  # fmt: skip
+        values["subnetpool_id"] = pools.default_pool(rq.tx, values.get("ip_version"))
+    if values.get("subnetpool_id"):
+        if values.get("cidr") and values.get("prefixlen") is not None:
+            raise BadRequest("Bad subnet request: cidr and prefixlen cannot both be specified.", kind="BadRequest")
+        values["cidr"] = pools.choose_prefix(rq.tx, viewer(rq), values)
+    elif not values.get("cidr"):
+        raise BadRequest(
+            "Bad subnets request: a subnetpool must be specified in the absence of a cidr.", kind="BadRequest"
+        )
+    values.pop("prefixlen", None)
+
+
+@api.get("/subnets/{id}", policy="get_subnet", on=subnet)
+def show_subnet(rq: Request, found: rows.Subnet) -> dict[str, Any]:
+    """Show a subnet."""
+    return show(rq, SUBNET, found)
+
+
+@api.put("/subnets/{id}", policy="update_subnet", on=subnet)
+def update_subnet(rq: Request, found: rows.Subnet) -> dict[str, Any]:
+    """Update a subnet."""
+    changed = subnets.update_subnet(rq.tx, found, **SUBNET.parse_update(rq))
+    dress(rq, [changed])
+    return show(rq, SUBNET, changed)
+
+
+@api.delete("/subnets/{id}", policy="delete_subnet", on=subnet)
+def delete_subnet(rq: Request, found: rows.Subnet) -> None:
+    """Delete a subnet."""
+    subnets.delete_subnet(rq.tx, found)

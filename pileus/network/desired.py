@@ -1,0 +1,121 @@
+"""What the engine should hold for some objects, or for all: our rows loaded in bulk, then translated."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import sqlalchemy as sa
+
+from pileus.core.db import Tx
+from pileus.core.tables import shape
+from pileus.network import rows
+from pileus.network.drivers.base import Chassis
+from pileus.network.drivers.desired import Key, Row
+from pileus.network.drivers.translate import names, networks, ports, routers, security_groups
+from pileus.network.store.queries import by_id, select_in
+
+TABLES: dict[str, type[rows.Standard]] = {
+    "network": rows.Network,
+    "subnet": rows.Subnet,
+    "security_group": rows.SecurityGroup,
+    "router": rows.Router,
+    "port": rows.Port,
+    "floatingip": rows.FloatingIP,
+}
+Made = dict[Key, list[Row]]
+
+
+def all_keys(tx: Tx) -> list[Key]:
+    """Every object there is."""
+    found = [names.DROP_KEY]
+    for kind, struct in TABLES.items():
+        statement = tx.db.cached(("ids", struct), lambda struct=struct: sa.select(shape(struct).table.c.id))  # type: ignore[misc]
+        found += [(kind, row[0]) for row in tx.all(statement)]
+    return found
+
+
+def desired_rows(tx: Tx, keys: Iterable[Key], chassis: Collection[Chassis], domain: str) -> Made:
+    """The rows of each of these objects; none for those that are gone. A fixed number of queries."""
+    ids: dict[str, set[str]] = {}
+    for kind, object_id in keys:
+        ids.setdefault(kind, set()).add(object_id)
+    made: Made = {(kind, object_id): [] for kind, members in ids.items() for object_id in members}
+    if names.DROP_KEY in made:
+        made[names.DROP_KEY] = security_groups.drop_rows()
+    found_ports = by_id(tx, rows.Port, ids.get("port", ()))
+    found_subnets = by_id(tx, rows.Subnet, ids.get("subnet", ()))
+    about = _About(tx, found_ports.values(), found_subnets.values(), ids.get("network", ()), domain)
+    for network_id in ids.get("network", ()):
+        if network := about.networks.get(network_id):
+            made["network", network_id] = networks.network_rows(network)
+    for subnet in found_subnets.values():
+        made["subnet", subnet.id] = networks.subnet_rows(
+            subnet, about.networks[subnet.network_id], about.metadata_ip(subnet), domain
+        )
+    for port in found_ports.values():
+        made["port", port.id] = about.port_rows(port, chassis)
+    for floating_ip in by_id(tx, rows.FloatingIP, ids.get("floatingip", ())).values():
+        made["floatingip", floating_ip.id] = routers.floating_ip_rows(floating_ip)
+    made |= _groups(tx, ids.get("security_group", ()))
+    made |= _routers(tx, ids.get("router", ()))
+    return made
+
+
+class _About:
+    """What ports and subnets are translated with: their networks, subnets and metadata addresses."""
+
+    def __init__(
+        self,
+        tx: Tx,
+        ports_: Collection[rows.Port],
+        subnets: Collection[rows.Subnet],
+        networks_: Iterable[str],
+        domain: str,
+    ) -> None:
+        self.domain = domain
+        wanted = {port.network_id for port in ports_} | {subnet.network_id for subnet in subnets} | set(networks_)
+        self.networks = by_id(tx, rows.Network, wanted)
+        self.subnets = by_id(tx, rows.Subnet, (ip.subnet_id for port in ports_ for ip in port.fixed_ips))
+        special = [port for port in ports_ if port.extra_dhcp_opts]
+        about = {subnet.network_id for subnet in subnets} | {port.network_id for port in special}
+        distributed = select_in(tx, rows.Port, "network_id", about, device_owner=rows.DHCP_OWNER)
+        self._metadata = {ip.subnet_id: ip.ip_address for port in distributed for ip in port.fixed_ips}
+
+    def metadata_ip(self, subnet: rows.Subnet) -> str | None:
+        return self._metadata.get(subnet.id)
+
+    def port_rows(self, port: rows.Port, chassis: Collection[Chassis]) -> list[Row]:
+        network = self.networks[port.network_id]
+        hosts = [host.name for host in chassis if network.physical_network in host.physnets]
+        options: Mapping[str, Mapping[str, str]] = {}
+        if port.extra_dhcp_opts:
+            subnets = [self.subnets[ip.subnet_id] for ip in port.fixed_ips]
+            options = {s.id: networks.dhcp_options(s, network, self.metadata_ip(s), self.domain) for s in subnets}
+        return ports.port_rows(port, network, self.subnets, hosts, options)
+
+
+def _groups(tx: Tx, ids: Iterable[str]) -> Made:
+    found = by_id(tx, rows.SecurityGroup, ids)
+    members: dict[str, list[rows.SecurityGroupRule]] = {group: [] for group in found}
+    for rule in select_in(tx, rows.SecurityGroupRule, "security_group_id", found):
+        members[rule.security_group_id].append(rule)
+    return {
+        ("security_group", group.id): security_groups.group_rows(group, members[group.id]) for group in found.values()
+    }
+
+
+def _routers(tx: Tx, ids: Iterable[str]) -> Made:
+    found = by_id(tx, rows.Router, ids)
+    plugged: dict[str, list[rows.Port]] = {router: [] for router in found}
+    for port in select_in(tx, rows.Port, "device_id", found):
+        if port.device_owner in rows.ROUTER_OWNERS:
+            plugged[port.device_id].append(port)
+    subnets = by_id(
+        tx, rows.Subnet, (ip.subnet_id for members in plugged.values() for p in members for ip in p.fixed_ips)
+    )
+    made: Made = {}
+    for router in found.values():
+        gateway = next((port for port in plugged[router.id] if port.id == router.gateway_port_id), None)
+        inner = [port for port in plugged[router.id] if port.device_owner == rows.INTERFACE_OWNER]
+        outside = [subnets[ip.subnet_id] for ip in gateway.fixed_ips] if gateway else []
+        inside = [subnets[ip.subnet_id] for port in inner for ip in port.fixed_ips]
+        made["router", router.id] = routers.router_rows(router, gateway, outside, inside)
+    return made

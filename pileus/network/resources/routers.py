@@ -1,0 +1,73 @@
+"""Routers and floating IPs."""
+
+from typing import Any
+
+from pileus.core.fields import OPTIONAL, REQUIRED, Address, Boolean, Items, Object, Text, Uuid
+from pileus.core.resources import Resource
+from pileus.network.resources.networks import DOMAIN
+from pileus.network.resources.ports import DNS_NAME
+from pileus.network.resources.standard import EVERYWHERE, GIVEN, routes, standard
+
+GATEWAY = [
+    Uuid("network_id", create=REQUIRED),
+    Boolean("enable_snat"),
+    Items("external_fixed_ips", of=Object("external_fixed_ips", [Uuid("subnet_id"), Address("ip_address")])),
+    Uuid("qos_policy_id", null=True),
+]
+
+
+class Gateway(Object):
+    """null and {} both take the gateway away."""
+
+    def convert(self, value: Any) -> Any:
+        return None if value == {} else super().convert(value)
+
+
+def gateway_view(row: Any) -> dict[str, Any] | None:
+    if row.gateway_network_id is None:
+        return None
+    port = getattr(row, "gateway_port", None)
+    addresses = [{"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in (port.fixed_ips if port else [])]
+    return {
+        "network_id": row.gateway_network_id,
+        "enable_snat": row.enable_snat,
+        "external_fixed_ips": addresses,
+        "qos_policy_id": None,
+    }
+
+
+router = Resource(
+    "router",
+    [
+        *standard(),
+        Boolean("admin_state_up", default=True, **GIVEN),
+        Text("status", **EVERYWHERE),
+        Gateway("external_gateway_info", GATEWAY, null=True, create=OPTIONAL, update=True, show=gateway_view),
+        routes("routes", null=True, update=True),
+        Boolean("distributed", show=lambda row: False, hidden=True),
+        Boolean("ha", show=lambda row: True, hidden=True),
+        Items("availability_zone_hints", of=Text("availability_zone_hints"), create=OPTIONAL, default=list),
+        Items("availability_zones", of=Text(""), show=lambda row: ["nova"]),
+        Text("flavor_id", show=lambda row: None),
+        Text("service_type_id", show=lambda row: None),
+    ],
+)
+
+floatingip = Resource(
+    "floatingip",
+    [
+        *standard(named=False),
+        Uuid("floating_network_id", create=REQUIRED, **EVERYWHERE),
+        Address("floating_ip_address", null=True, create=OPTIONAL, rule=True, default=None, **EVERYWHERE),
+        Uuid("subnet_id", null=True, create=OPTIONAL, secret=True),
+        Uuid("port_id", null=True, **GIVEN),
+        Address("fixed_ip_address", null=True, **GIVEN),
+        Text("router_id", **EVERYWHERE),
+        Text("status", **EVERYWHERE),
+        Text("dns_name", default="", pattern=DNS_NAME, create=OPTIONAL, **EVERYWHERE),
+        Text("dns_domain", default="", pattern=DOMAIN, create=OPTIONAL, **EVERYWHERE),
+        Uuid("qos_policy_id", null=True, default=None, **GIVEN),
+        Object("port_details", open=True, show=lambda row: getattr(row, "port_details", None)),
+        Items("port_forwardings", of=Object(""), show=lambda row: []),
+    ],
+)

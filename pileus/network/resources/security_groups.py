@@ -1,0 +1,114 @@
+"""Security groups and their rules."""
+
+from typing import Any
+
+from pileus.core import clock
+from pileus.core.fields import REQUIRED, Boolean, Items, Object, Text
+from pileus.core.resources import Resource
+from pileus.network.drivers.translate.security_groups import PROTOCOLS
+from pileus.network.resources.standard import EVERYWHERE, GIVEN, ONCE, Prefix, standard
+
+
+class Protocol(Text):
+    """A name, or an IP protocol number."""
+
+    wanted = "the name or number of an IP protocol"
+
+    def check(self, value: Any) -> Any:
+        return None if value is None or value == "" else self.convert(value)
+
+    def convert(self, value: Any) -> Any:
+        text = str(value).lower() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        if text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= 255:
+            return str(int(text))
+        if text not in PROTOCOLS and text != "any":
+            self.refuse(value)
+        return text
+
+
+class Ethertype(Text):
+    wanted = "IPv4 or IPv6"
+
+    def convert(self, value: Any) -> Any:
+        for known in ("IPv4", "IPv6"):
+            if isinstance(value, str) and value.lower() == known.lower():
+                return known
+        self.refuse(value)
+
+
+class PortNumber(Text):
+    """A port, or an ICMP type or code: what it may be depends on the protocol, so the range is checked there."""
+
+    wanted = "an integer"
+
+    def convert(self, value: Any) -> Any:
+        text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit() or len(text) > 9:
+            self.refuse(value)
+        return int(text)
+
+    def query(self, text: str) -> Any:
+        return self.convert(text)
+
+
+def normalized(row: Any) -> str | None:
+    found: str | None = row.remote_ip_prefix
+    return found  # host bits were cleared when it was made
+
+
+rule = Resource(
+    "security_group_rule",
+    [
+        *standard(named=False),
+        Text("security_group_id", max=36, create=REQUIRED, **EVERYWHERE),
+        Text("direction", choices=("ingress", "egress"), create=REQUIRED, **EVERYWHERE),
+        Ethertype("ethertype", default="IPv4", **ONCE),
+        Protocol("protocol", null=True, default=None, **ONCE),
+        PortNumber("port_range_min", null=True, default=None, **ONCE),
+        PortNumber("port_range_max", null=True, default=None, **ONCE),
+        Prefix("remote_ip_prefix", null=True, default=None, **ONCE),
+        Text("remote_group_id", null=True, default=None, max=36, **ONCE),
+        Text("remote_address_group_id", show=lambda row: None),
+        Text("normalized_cidr", show=normalized),
+        Boolean("belongs_to_default_sg", show=lambda row: bool(getattr(row, "in_default", False))),
+    ],
+)
+
+
+def _rules(row: Any) -> list[dict[str, Any]]:
+    return [rule_view(member, row.is_default) for member in getattr(row, "rules", [])]
+
+
+def rule_view(member: Any, in_default: bool) -> dict[str, Any]:
+    return {
+        "id": member.id,
+        "project_id": member.project_id,
+        "tenant_id": member.project_id,
+        "security_group_id": member.security_group_id,
+        "direction": member.direction,
+        "ethertype": member.ethertype,
+        "protocol": member.protocol,
+        "port_range_min": member.port_range_min,
+        "port_range_max": member.port_range_max,
+        "remote_ip_prefix": member.remote_ip_prefix,
+        "normalized_cidr": member.remote_ip_prefix,
+        "remote_group_id": member.remote_group_id,
+        "remote_address_group_id": None,
+        "description": member.description,
+        "belongs_to_default_sg": in_default,
+        "revision_number": member.revision_number,
+        "created_at": clock.seconds(member.created_at),
+        "updated_at": clock.seconds(member.updated_at),
+        "tags": member.tags,
+    }
+
+
+group = Resource(
+    "security_group",
+    [
+        *standard(),
+        Boolean("stateful", default=True, **GIVEN),
+        Boolean("shared", show=lambda row: bool(getattr(row, "shared", False))),
+        Items("security_group_rules", of=Object(""), show=_rules),
+    ],
+)

@@ -1,0 +1,204 @@
+"""Networks: what of them is provider business, what of them is shared, and how they end."""
+
+from typing import Any
+
+from pileus.core import clock
+from pileus.core.db import Tx
+from pileus.core.errors import BadRequest, Conflict
+from pileus.network import rows
+from pileus.network.service import quotas
+from pileus.network.store import changes, queries
+
+TUNNEL_TYPES = ("geneve", "vxlan")
+PHYSICAL_TYPES = ("flat", "vlan")
+UNDERLAY_MTU = 1500
+GENEVE_OVERHEAD = 58  # over IPv4, with OVN's options
+VLANS = range(1, 4095)
+TUNNELS = range(1, 2**24)
+
+
+def invalid(message: str) -> BadRequest:
+    return BadRequest(f"Invalid input for operation: {message}", kind="InvalidInput")
+
+
+def largest_mtu(network_type: str) -> int:
+    return UNDERLAY_MTU if network_type in PHYSICAL_TYPES else UNDERLAY_MTU - GENEVE_OVERHEAD
+
+
+def create_network(tx: Tx, project_id: str, **values: Any) -> rows.Network:
+    """Raises OverQuota, BadRequest for provider attributes that do not fit, Conflict for a segment in use."""
+    quotas.spend(tx, project_id, "network")
+    network = rows.Network(id=clock.new_id(), project_id=project_id)
+    _place(tx, network, values.pop("network_type", None), values.pop("physical_network", None),
+           values.pop("segmentation_id", None))  # fmt: skip
+    network.mtu = _mtu(network.network_type, values.pop("mtu", None))
+    for name, value in values.items():
+        setattr(network, name, value)
+    _check_default(tx, network)
+    tx.insert(queries.stamped(network))
+    if network.shared:
+        _open(tx, network, "access_as_shared")
+    if network.external:
+        _open(tx, network, "access_as_external")
+    changes.touch(tx, "network", network.id)
+    return network
+
+
+def _place(tx: Tx, network: rows.Network, kind: str | None, physnet: str | None, segment: int | None) -> None:
+    """Where the network lies: in tunnels, or on a physical network."""
+    if kind is None:
+        if physnet is not None or segment is not None:
+            raise invalid("provider:network_type required.")
+        kind = rows.TUNNELLED
+    if kind not in TUNNEL_TYPES + PHYSICAL_TYPES:
+        raise invalid(
+            f"Unknown provider:network_type '{kind[:50]}'; there are {', '.join(TUNNEL_TYPES + PHYSICAL_TYPES)}."
+        )
+    if kind in PHYSICAL_TYPES and not physnet:
+        raise invalid(f"physical_network required for {kind} provider network.")
+    if kind in TUNNEL_TYPES and physnet:
+        raise invalid(f"provider:physical_network specified for {kind} network.")
+    if kind == "flat" and segment is not None:
+        raise invalid("provider:segmentation_id specified for flat network.")
+    if kind == "vlan":
+        segment = _vlan(tx, physnet or "", segment)
+    elif kind == "flat":
+        if tx.find(rows.Network, network_type="flat", physical_network=physnet) is not None:
+            raise Conflict(
+                f"Unable to create the flat network. Physical network {physnet} is in use.", kind="FlatNetworkInUse"
+            )
+    else:
+        segment = _tunnel(tx, kind, segment)
+    network.network_type, network.physical_network, network.segmentation_id = kind, physnet, segment
+
+
+def _vlan(tx: Tx, physnet: str, segment: int | None) -> int:
+    if segment is not None:
+        if segment not in VLANS:
+            raise invalid(f"segmentation_id out of range ({VLANS.start} through {VLANS.stop - 1}).")
+        if tx.find(rows.Network, network_type="vlan", physical_network=physnet, segmentation_id=segment):
+            raise Conflict(
+                f"Unable to create the network. The VLAN {segment} on physical network {physnet} is in use.",
+                kind="VlanIdInUse",
+            )
+        return segment
+    taken = {row.segmentation_id for row in tx.select(rows.Network, network_type="vlan", physical_network=physnet)}
+    free = next((number for number in VLANS if number not in taken), None)
+    if free is None:
+        raise Conflict(
+            "Unable to create the network. No tenant network is available for allocation.", kind="NoNetworkAvailable"
+        )
+    return free
+
+
+def _tunnel(tx: Tx, kind: str, segment: int | None) -> int:
+    if segment is None:
+        return queries.next_segment(tx, kind)
+    if segment not in TUNNELS:
+        raise invalid(f"segmentation_id out of range ({TUNNELS.start} through {TUNNELS.stop - 1}).")
+    if tx.find(rows.Network, network_type=kind, segmentation_id=segment):
+        raise Conflict(f"Unable to create the network. The tunnel ID {segment} is in use.", kind="TunnelIdInUse")
+    return segment
+
+
+def _mtu(network_type: str, wanted: int | None) -> int:
+    largest = largest_mtu(network_type)
+    if not wanted:
+        return largest
+    if wanted > largest:
+        raise invalid(f"Requested MTU is too big, maximum is {largest}.")
+    if wanted < 68:
+        raise invalid("Requested MTU is too small, minimum is 68.")
+    return wanted
+
+
+def _check_default(tx: Tx, network: rows.Network) -> None:
+    if network.is_default:
+        other = tx.find(rows.Network, is_default=True)
+        if other is not None and other.id != network.id:
+            raise Conflict(
+                f"A default external network already exists: {other.id}.", kind="DefaultExternalNetworkExists"
+            )
+
+
+def _open(tx: Tx, network: rows.Network, action: str) -> None:
+    if not tx.find(rows.RbacPolicy, object_id=network.id, action=action, target_tenant=rows.EVERYBODY):
+        tx.insert(rows.RbacPolicy(clock.new_id(), network.project_id, "network", network.id, action, rows.EVERYBODY))
+
+
+def _close(tx: Tx, network: rows.Network, action: str) -> None:
+    tx.delete(rows.RbacPolicy, object_id=network.id, action=action, target_tenant=rows.EVERYBODY)
+
+
+def update_network(tx: Tx, network: rows.Network, **values: Any) -> rows.Network:
+    """Raises Conflict where what would change is relied on."""
+    stored = tx.get(rows.Network, id=network.id)  # `shared` of the argument is as its viewer sees it
+    if "mtu" in values:
+        values["mtu"] = _mtu(stored.network_type, values["mtu"])
+    if values.get("shared") is False and stored.shared:
+        refuse_unsharing(tx, stored)
+        _close(tx, stored, "access_as_shared")
+    elif values.get("shared"):
+        _open(tx, stored, "access_as_shared")
+    if values.get("external") is False and stored.external:
+        if tx.find(rows.Port, network_id=stored.id, device_owner=rows.GATEWAY_OWNER) or tx.find(
+            rows.FloatingIP, floating_network_id=stored.id
+        ):
+            raise Conflict(
+                f"External network {stored.id} cannot become internal, since it has existing gateway ports.",
+                kind="ExternalNetworkInUse",
+            )
+        _close(tx, stored, "access_as_external")
+    elif values.get("external"):
+        _open(tx, stored, "access_as_external")
+    queries.save(tx, stored, **values)
+    _check_default(tx, stored)
+    changes.touch(tx, "network", stored.id)
+    if "mtu" in values:
+        _touch_inhabitants(tx, stored.id)
+    return stored
+
+
+def refuse_unsharing(tx: Tx, network: rows.Network, target: str = rows.EVERYBODY) -> None:
+    """Raises Conflict when others than the owner use what sharing gave them."""
+    opened = {
+        policy.target_tenant for policy in tx.select(rows.RbacPolicy, object_id=network.id, action="access_as_shared")
+    }
+    opened -= {target}
+    if rows.EVERYBODY in opened:
+        return
+    users = {port.project_id for port in tx.select(rows.Port, network_id=network.id)
+             if not port.device_owner.startswith("network:") or port.device_owner == rows.INTERFACE_OWNER}  # fmt: skip
+    users -= {network.project_id, "", *opened}
+    if target != rows.EVERYBODY:
+        users &= {target}
+    if users:
+        raise Conflict(
+            f"Unable to reconfigure sharing settings for network {network.id}. Multiple tenants are using it.",
+            kind="InvalidSharedSetting",
+        )
+
+
+def _touch_inhabitants(tx: Tx, network_id: str) -> None:
+    """What tells guests the MTU: DHCP, and router advertisements."""
+    changes.touch(tx, "subnet", *(subnet.id for subnet in tx.select(rows.Subnet, network_id=network_id)))
+    interfaces = tx.select(rows.Port, network_id=network_id, device_owner=rows.INTERFACE_OWNER)
+    changes.touch(tx, "port", *(port.id for port in interfaces))
+
+
+def delete_network(tx: Tx, network: rows.Network) -> None:
+    """With its subnets and the network's own ports. Raises Conflict while there are others."""
+    if queries.has_foreign_ports(tx, network.id):
+        raise Conflict(
+            f"Unable to complete operation on network {network.id}. "
+            "There are one or more ports still in use on the network.",
+            kind="NetworkInUse",
+        )
+    for port in tx.select(rows.Port, network_id=network.id):
+        tx.delete(rows.Port, id=port.id)
+        changes.touch(tx, "port", port.id)
+    for subnet in tx.select(rows.Subnet, network_id=network.id):
+        queries.drop_row(tx, subnet)
+        changes.touch(tx, "subnet", subnet.id)
+    queries.drop_row(tx, network)
+    changes.touch(tx, "network", network.id)
