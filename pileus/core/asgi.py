@@ -63,6 +63,12 @@ class Edge:
             self._stream_pool = Pool(self.stream_threads, "stream")
         return self._stream_pool
 
+    def stop(self) -> None:
+        """Let the threads end when they have done what they were given."""
+        self.pool.stop()
+        if self._stream_pool is not None:
+            self._stream_pool.stop()
+
     async def _send(self, response: Response, rq: Request, send: Send) -> None:
         headers = [(key.encode("latin-1"), str(value).encode("utf-8")) for key, value in response.headers.items()]
         body = response.body

@@ -145,7 +145,7 @@ class RouteTable:
         if found is None and method == "HEAD":
             found = node.methods.get("GET")
         if found is None:
-            allowed = ", ".join(sorted(node.methods))
+            allowed = ", ".join(sorted({*node.methods, *(["HEAD"] if "GET" in node.methods else [])}))
             raise MethodNotAllowed(
                 f"The method {method} is not allowed for this resource.",
                 kind="HTTPMethodNotAllowed",
@@ -187,7 +187,7 @@ class RouteTable:
                 if node.variable is None:
                     return None
                 if node.rest:
-                    params[node.parameter] = "/".join(segments[position:])
+                    params[node.parameter] = _rest(path, position)
                     return node.variable
                 params[node.parameter] = segment
                 following = node.variable
@@ -203,6 +203,13 @@ def _overlap(one: Route, other: Route) -> bool:
 
 def _segments(path: str) -> list[str]:
     return [segment for segment in path.split("/") if segment]
+
+
+def _rest(path: str, position: int) -> str:
+    """The path after so many segments, its own slashes kept: an object may be called `a//b/`."""
+    for _ in range(position):
+        path = path.lstrip("/").partition("/")[2]
+    return path.lstrip("/")
 
 
 def choose(candidates: list[Route], rq: Request) -> Route:

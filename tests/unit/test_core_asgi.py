@@ -1,0 +1,314 @@
+"""The edge: bodies in both directions, and clients that leave in the middle."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pileus.core.asgi import CHUNK, MAX_BODY, ClientGone, Edge
+from pileus.core.wire import FileBody, Request, Response
+
+Message = dict[str, Any]
+
+
+def part(body: bytes, more: bool = False) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+GONE = {"type": "http.disconnect"}
+
+
+class Exchange:
+    """One request and what the server was told to send. The client reads only while `reads` is set."""
+
+    def __init__(
+        self, edge: Edge, method: str = "POST", path: str = "/", parts: list[Message] | None = None, **scope: Any
+    ):
+        self.parts = parts if parts is not None else [part(b"")]
+        self.asked = 0
+        self.sent: list[Message] = []
+        self.edge = edge
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.scope: Message = {"type": "http", "method": method, "path": path, "headers": [], **scope}
+
+    async def receive(self) -> Message:
+        self.asked += 1
+        await asyncio.sleep(0)
+        return self.parts.pop(0) if self.parts else GONE
+
+    async def send(self, message: Message) -> None:
+        await self.reads.wait()
+        self.sent.append(message)
+
+    async def run(self) -> "Exchange":
+        await asyncio.wait_for(self.edge(self.scope, self.receive, self.send), 10)
+        return self
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        return dict(self.sent[0]["headers"])
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message["body"] for message in self.sent[1:])
+
+
+def run(handle: Any, stream: bool = False, **options: Any) -> Exchange:
+    async def go() -> Exchange:
+        edge = Edge(handle, lambda rq: stream, threads=1, stream_threads=2)
+        try:
+            return await Exchange(edge, **options).run()
+        finally:
+            edge.stop()
+
+    return asyncio.run(go())
+
+
+def echo(rq: Request) -> Response:
+    if rq.refused is not None:
+        return Response(rq.refused.message, rq.refused.status)
+    return Response(rq.body)
+
+
+def test_a_body_in_parts_is_put_together() -> None:
+    found = run(echo, parts=[part(b"ab", True), part(b"", True), part(b"c")])
+    assert (found.status, found.body, found.headers[b"content-length"]) == (200, b"abc", b"3")
+
+
+def test_a_client_that_leaves_before_its_body_ends_gets_nothing_done() -> None:
+    called: list[Request] = []
+    found = run(called.append, parts=[part(b"ab", True), GONE])
+    assert (called, found.sent) == ([], [])
+
+
+def test_a_body_that_is_too_large_is_refused_without_reading_all_of_it() -> None:
+    parts = [part(b"x" * CHUNK, True) for _ in range(MAX_BODY // CHUNK + 50)]
+    found = run(echo, parts=parts)
+    assert (found.status, found.asked) == (413, MAX_BODY // CHUNK + 1)
+
+
+def test_head_has_the_headers_and_no_body(tmp_path: Path) -> None:
+    released = []
+    (tmp_path / "f").write_bytes(b"abc")
+    bodies = [b"abc", FileBody(tmp_path / "f", after=lambda: released.append(1)), iter([b"abc"])]
+    for body in bodies:
+        found = run(lambda rq, body=body: Response(body, headers={"content-length": "3"}), method="HEAD")
+        assert (found.headers[b"content-length"], found.body) == (b"3", b"")
+    assert released == [1], "what a file's body held is let go also when it was not sent"
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_that_has_no_body_announces_no_length(status: int) -> None:
+    assert b"content-length" not in run(lambda rq: Response(None, status)).headers
+
+
+def test_a_part_of_a_file_is_sent(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 8192 + b"end"
+    (tmp_path / "f").write_bytes(content)
+    assert run(lambda rq: Response(FileBody(tmp_path / "f"))).body == content
+    found = run(lambda rq: Response(FileBody(tmp_path / "f", 5, CHUNK + 7)))
+    assert found.body == content[5 : 5 + CHUNK + 7]
+    assert max(len(message["body"]) for message in found.sent[1:]) <= CHUNK
+    assert run(lambda rq: Response(FileBody(tmp_path / "f", len(content), 0))).body == b""
+
+
+def test_an_empty_chunk_does_not_end_a_body() -> None:
+    assert run(lambda rq: Response(iter([b"a", b"", b"b"]))).body == b"ab"
+
+
+def test_a_file_is_read_no_faster_than_the_client_takes_it() -> None:
+    made: list[int] = []
+
+    def chunks() -> Iterator[bytes]:
+        for number in range(50):
+            made.append(number)
+            yield b"x"
+
+    async def go() -> None:
+        edge = Edge(lambda rq: Response(chunks()), lambda rq: False, threads=1, stream_threads=2)
+        exchange = Exchange(edge)
+        exchange.reads.clear()
+        task = asyncio.create_task(exchange.run())
+        await asyncio.sleep(0.1)
+        assert len(made) <= 1
+        exchange.reads.set()
+        await task
+        assert len(made) == 50
+        edge.stop()
+
+    asyncio.run(go())
+
+
+def test_a_client_that_leaves_while_a_body_is_sent_lets_it_go(tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            while True:
+                yield b"x"
+        finally:
+            ended.append("chunks")
+
+    (tmp_path / "f").write_bytes(b"x" * 3 * CHUNK)
+    for body in (chunks(), FileBody(tmp_path / "f", after=lambda: ended.append("file"))):
+
+        async def go(body: Any = body) -> None:
+            edge = Edge(lambda rq: Response(body), lambda rq: False, threads=1, stream_threads=2)
+            exchange = Exchange(edge)
+
+            async def send(message: Message) -> None:
+                exchange.sent.append(message)
+                if len(exchange.sent) > 2:
+                    raise ConnectionResetError
+
+            with pytest.raises(ConnectionResetError):
+                await edge(exchange.scope, exchange.receive, send)
+            edge.stop()
+
+        asyncio.run(go())
+    assert ended == ["chunks", "file"]
+
+
+def test_an_upload_arrives_in_batches_up_to_its_end() -> None:
+    sizes: list[int] = []
+
+    def take(rq: Request) -> Response:
+        for batch in rq.upload:
+            sizes.append(len(batch))
+        assert next(rq.upload, None) is None
+        return Response(str(sum(sizes)))
+
+    total = 5 * CHUNK // 2
+    parts = [part(b"x" * (CHUNK // 8), True) for _ in range(20)]
+    found = run(take, stream=True, parts=[*parts, part(b"")])
+    assert found.body == str(total).encode()
+    assert len(sizes) == 3 and max(sizes) <= CHUNK * 2
+    assert run(lambda rq: Response(b"".join(rq.upload)), stream=True, parts=[part(b"")]).body == b""
+
+
+def test_an_upload_that_is_cut_off_is_not_taken_for_complete() -> None:
+    seen: list[Any] = []
+
+    def take(rq: Request) -> Response:
+        try:
+            for batch in rq.upload:
+                seen.append(len(batch))
+        except ClientGone as gone:
+            seen.append(gone)
+        assert next(rq.upload, "over") == "over"
+        return Response(None, 400)
+
+    run(take, stream=True, parts=[part(b"x" * CHUNK, True), part(b"y", True), GONE])
+    assert seen[0] == CHUNK and isinstance(seen[-1], ClientGone)
+
+
+def test_an_upload_whose_connection_breaks_is_not_waited_for_for_ever() -> None:
+    async def go() -> None:
+        seen: list[str] = []
+
+        def take(rq: Request) -> Response:
+            with pytest.raises(ClientGone):
+                next(rq.upload)
+            seen.append("refused")
+            return Response(None, 400)
+
+        edge = Edge(take, lambda rq: True, threads=1, stream_threads=1)
+        exchange = Exchange(edge)
+
+        async def receive() -> Message:
+            raise OSError("broken")
+
+        await asyncio.wait_for(edge(exchange.scope, receive, exchange.send), 10)
+        assert seen == ["refused"]
+        edge.stop()
+
+    asyncio.run(go())
+
+
+def test_an_upload_is_read_no_faster_than_it_is_used() -> None:
+    async def go() -> None:
+        may_go = threading.Event()
+
+        def take(rq: Request) -> Response:
+            next(rq.upload)
+            may_go.wait(10)
+            return Response(str(sum(len(batch) for batch in rq.upload)))
+
+        edge = Edge(take, lambda rq: True, threads=1, stream_threads=1)
+        exchange = Exchange(edge, parts=[part(b"x" * CHUNK, True) for _ in range(20)] + [part(b"")])
+        task = asyncio.create_task(exchange.run())
+        await asyncio.sleep(0.1)
+        assert exchange.asked <= 3
+        may_go.set()
+        assert (await task).body == str(19 * CHUNK).encode()
+        edge.stop()
+
+    asyncio.run(go())
+
+
+def test_slow_requests_of_one_kind_do_not_hold_up_the_others() -> None:
+    async def go() -> None:
+        may_go = threading.Event()
+
+        def handle(rq: Request) -> Response:
+            if rq.path == "/slow":
+                may_go.wait(10)
+            return Response(b"done")
+
+        edge = Edge(handle, lambda rq: rq.path == "/slow", threads=1, stream_threads=2)
+        slow = [asyncio.create_task(Exchange(edge, path="/slow").run()) for _ in range(2)]
+        quick = await Exchange(edge, path="/quick").run()
+        assert quick.body == b"done" and not any(task.done() for task in slow)
+        may_go.set()
+        await asyncio.gather(*slow)
+        edge.stop()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("oops"), StopIteration("oops"), KeyboardInterrupt()])
+def test_what_a_thread_raises_reaches_the_one_that_waits(error: BaseException) -> None:
+    def handle(rq: Request) -> Response:
+        raise error
+
+    with pytest.raises(RuntimeError if isinstance(error, StopIteration) else type(error)):
+        run(handle)
+
+
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        ({"raw_path": b"/a%20b/%E2%82%AC"}, "/a b/€"),
+        ({"raw_path": b"/a%2Fb"}, "/a/b"),
+        ({"raw_path": b"/%ff%00"}, "/\ufffd\0"),
+        ({"raw_path": b"/a?b"}, "/a"),
+        ({"path": "/plain"}, "/plain"),
+    ],
+)
+def test_paths_are_decoded_once_and_never_refused(scope: Message, path: str) -> None:
+    assert run(lambda rq: Response(rq.path), **scope).body.decode() == path
+
+
+def test_repeated_headers_are_joined_and_odd_bytes_survive() -> None:
+    headers = [(b"X-A", b"1"), (b"x-a", b"2"), (b"X-B", b"\xff")]
+    found = run(lambda rq: Response(rq.headers["x-a"] + rq.headers["x-b"], headers={"x-c": "ö"}), headers=headers)
+    assert found.body.decode() == "1,2\ufffd"
+    assert found.headers[b"x-c"] == "ö".encode()
+
+
+def test_a_websocket_nobody_serves_is_closed() -> None:
+    found = run(echo, type="websocket", parts=[{"type": "websocket.connect"}])
+    assert found.sent[0]["type"] == "websocket.close"
+
+
+def test_the_servers_start_and_end_are_acknowledged() -> None:
+    found = run(echo, type="lifespan", parts=[{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    assert [message["type"] for message in found.sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
