@@ -1,5 +1,6 @@
 """Reconcile tasks: run at once, when woken, and again after they failed."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -58,10 +59,12 @@ def test_a_task_that_fails_says_so_and_goes_on(start: Start) -> None:
 
 
 def test_a_task_that_hangs_holds_up_no_other(start: Start) -> None:
-    import threading
-
     may_go, looks = threading.Event(), []
-    start(Task("hang", lambda cloud: None if may_go.wait(10) else None, 3600), Task("look", looks.append, 0.01))
+
+    def hang(cloud: Any) -> None:
+        may_go.wait(10)
+
+    start(Task("hang", hang, 3600), Task("look", looks.append, 0.01))
     eventually(lambda: len(looks) > 2)
     may_go.set()
 
