@@ -62,6 +62,7 @@ class Service:
         versions: Microversions | None = None,
         aliases: tuple[str, ...] = (),
         denied_is_missing: bool = True,
+        nameless_is_missing: bool = False,
     ):
         self.name = name
         self.prefix = prefix
@@ -69,6 +70,7 @@ class Service:
         self.versions = versions
         self.aliases = aliases  # further prefixes that lead to the same routes
         self.denied_is_missing = denied_is_missing  # 404 for what another project owns; identity says 403
+        self.nameless_is_missing = nameless_is_missing  # `/images/` asks for the image called "", not for the list
         self.routes: list[Route] = []
 
     def route(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:
@@ -139,7 +141,8 @@ class RouteTable:
         """The routes of this method and path (several when versions or actions tell them apart). Raises 404 or 405."""
         params: dict[str, str] = {}
         node = self._walk(path, params)
-        if node is None or not node.methods:
+        nameless = path.endswith("/") and node is not None and node.variable is not None
+        if node is None or not node.methods or (nameless and self.service_of(path).nameless_is_missing):
             raise NotFound("The resource could not be found.", kind="HTTPNotFound")
         found = node.methods.get(method)
         if found is None and method == "HEAD":

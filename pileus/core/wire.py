@@ -154,6 +154,8 @@ class Request:
             "user_id": self.ctx.user_id,
             "domain_id": self.ctx.domain_id,
             "tenant_id": self.ctx.project_id,
+            "owner": self.ctx.project_id,  # the image service's words
+            "member_id": self.ctx.project_id,
         }
 
     @property
