@@ -1,0 +1,51 @@
+"""An image's bytes (Image API, "Image data")."""
+
+from pileus.core import partial
+from pileus.core.errors import BadRequest, Forbidden, NotFound, UnsupportedMediaType
+from pileus.core.wire import Request, Response
+from pileus.image import data
+from pileus.image.api.base import api, image
+from pileus.image.store import ACTIVE, DEACTIVATED, Image
+
+BYTES = "application/octet-stream"
+
+
+@api.put("/v2/images/{image_id}/file", policy="upload_image", on=image, status=204, tx="", stream=True)
+def upload_image(rq: Request, found: Image) -> None:
+    """Upload an image's data."""
+    data.upload(rq.cloud, found, rq.upload, announced(rq))
+
+
+@api.get("/v2/images/{image_id}/file", policy="download_image", on=image, tx="")
+def download_image(rq: Request, found: Image) -> Response:
+    """Download an image's data, or a range of it."""
+    if found.status == DEACTIVATED and "admin" not in rq.ctx.roles:
+        raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
+    if found.status not in (ACTIVE, DEACTIVATED) or found.data is None:
+        return Response(None, 204)
+    size, etag = found.size or 0, f'"{found.checksum}"'
+    asked = partial.asked(rq, size, etag)
+    if isinstance(asked, Response):
+        return asked
+    try:
+        body = rq.cloud.drivers["image"].read(found.data, *(asked or (0, size)))
+    except FileNotFoundError:
+        raise NotFound(f"The data of image {found.id} is missing in the store.") from None
+    return partial.respond(
+        body, asked, size, {"content-type": BYTES, "etag": etag, "content-md5": found.checksum or ""}
+    )
+
+
+def announced(rq: Request) -> int | None:
+    """How many bytes the client says it will send, if it does. Raises UnsupportedMediaType or BadRequest."""
+    media = rq.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != BYTES:
+        raise UnsupportedMediaType(f"An image's data is sent as {BYTES}, not as {media[:100]!r}.")
+    sizes = {
+        rq.headers[name]
+        for name in ("content-length", "x-openstack-image-size")
+        if name in rq.headers and not (name == "content-length" and "transfer-encoding" in rq.headers)
+    }
+    if len(sizes) > 1 or any(not (text.isascii() and text.isdigit() and len(text) <= 18) for text in sizes):
+        raise BadRequest("The size of the image is not a number, or its headers contradict one another.")
+    return int(sizes.pop()) if sizes else None

@@ -1,0 +1,129 @@
+"""Image data as files: `incoming/KEY` while it arrives, `KEY` once it is whole.
+
+A writer holds an flock on its file from its birth until the database knows the outcome. The kernel gives the lock back
+when a process dies, so a file without a lock is never an upload that still runs, whichever process asks.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from pileus.core.wire import FileBody
+from pileus.image.drivers.base import StoreFull, Writer
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFull(os.strerror(error.errno or 0)) from error
+        raise
+
+
+class FileStore:
+    """The state folder's `images`."""
+
+    name = "file"
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.incoming = folder / "incoming"
+        self.incoming.mkdir(parents=True, exist_ok=True)
+
+    def create(self, key: str) -> Writer:
+        path = self.incoming / key
+        with _room():
+            while True:
+                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if os.fstat(file).st_nlink:
+                    return _FileWriter(key, file, path, self.folder / key)
+                os.close(file)  # a sweep came between birth and lock, and took it for a leftover
+
+    def read(self, key: str, offset: int = 0, length: int | None = None) -> FileBody | Iterator[bytes]:
+        return FileBody(self.path(key), offset, length)
+
+    def path(self, key: str) -> Path:
+        path = self.folder / key
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        return path
+
+    def delete(self, key: str) -> None:
+        (self.folder / key).unlink(missing_ok=True)
+
+    def keys(self) -> set[str]:
+        # incoming first: a file that moves between the two looks is seen twice, never missed
+        arriving = {entry.name for entry in os.scandir(self.incoming)}
+        return arriving | {entry.name for entry in os.scandir(self.folder) if entry.is_file()}
+
+    def being_written(self, key: str) -> bool:
+        for path in (self.incoming / key, self.folder / key):  # in this order: it may move meanwhile
+            with _locked(path) as state:
+                if state == "busy":
+                    return True
+        return False
+
+    def sweep(self, keys: Iterable[str], wanted: Callable[[str], bool]) -> list[str]:
+        deleted = []
+        for key in keys:
+            for path in (self.incoming / key, self.folder / key):
+                with _locked(path) as state:
+                    # asked under the lock: whoever had it before has told the database how it ended
+                    if state == "free" and not wanted(key):
+                        path.unlink(missing_ok=True)
+                        deleted.append(key)
+        return deleted
+
+
+class _FileWriter:
+    def __init__(self, key: str, file: int, arriving: Path, final: Path):
+        self.key = key
+        self._file = file
+        self._arriving = arriving
+        self._final = final
+
+    def write(self, chunk: bytes) -> None:
+        with _room():
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(self._file, view) :]
+
+    def finish(self) -> None:
+        with _room():
+            os.rename(self._arriving, self._final)
+
+    def discard(self) -> None:
+        self._arriving.unlink(missing_ok=True)
+        self._final.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[str]:
+    """Try to hold the file's lock: `free` (held while in the block), `busy`, or `gone`."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield "gone"
+        return
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield "busy"
+            return
+        yield "free"
+    finally:
+        os.close(file)

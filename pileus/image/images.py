@@ -1,0 +1,159 @@
+"""Images: who sees them, and how they are made, changed and deleted. Their bytes are in `data.py`."""
+
+from typing import Any
+
+import msgspec
+
+from pileus.core import clock, quota
+from pileus.core.context import Context
+from pileus.core.db import Tx
+from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge
+from pileus.image.store import ACTIVE, COMMUNITY, DEACTIVATED, PUBLIC, QUEUED, SHARED, Image, Member
+
+MAX_PROPERTIES = MAX_TAGS = 128
+# what a quota may be set for; nothing is limited unless it is
+LIMITS = {"image_size_total": quota.UNLIMITED, "image_count_total": quota.UNLIMITED}
+_AMAZON = ("ami", "ari", "aki")  # formats that come as container and disk in one
+
+
+def is_visible(tx: Tx, ctx: Context, image: Image) -> bool:
+    """To its project and administrators; to all when public or community; to those it is shared with."""
+    if "admin" in ctx.roles or image.visibility in (PUBLIC, COMMUNITY) or image.project_id is None:
+        return True
+    if image.project_id == ctx.project_id:
+        return True
+    return (
+        image.visibility == SHARED
+        and ctx.project_id is not None
+        and tx.find(Member, image_id=image.id, member_id=ctx.project_id) is not None
+    )
+
+
+def get_image(tx: Tx, ctx: Context, image_id: str) -> Image:
+    """An image the caller may see. Raises NotFound."""
+    found = tx.find(Image, id=image_id)
+    if found is None or not is_visible(tx, ctx, found):
+        raise no_image(image_id)
+    return found
+
+
+def no_image(image_id: str) -> NotFound:
+    return NotFound(f"No image found with ID {image_id[:255]}", kind="ImageNotFound")
+
+
+def create_image(
+    tx: Tx,
+    project_id: str | None,
+    *,
+    id: str | None = None,
+    name: str | None = None,
+    visibility: str = SHARED,
+    os_hidden: bool = False,
+    protected: bool = False,
+    container_format: str | None = None,
+    disk_format: str | None = None,
+    min_disk: int = 0,
+    min_ram: int = 0,
+    tags: list[str] | None = None,
+    properties: dict[str, str] | None = None,
+) -> Image:
+    """An image without bytes yet: `queued`. Raises BadRequest, Conflict for an id in use, OverQuota, TooLarge."""
+    now = clock.now()
+    image = Image(
+        id=id or clock.new_id(),
+        project_id=project_id,
+        name=name,
+        status=QUEUED,
+        visibility=visibility,
+        os_hidden=os_hidden,
+        protected=protected,
+        container_format=container_format,
+        disk_format=disk_format,
+        min_disk=min_disk,
+        min_ram=min_ram,
+        size=None,
+        virtual_size=None,
+        checksum=None,
+        os_hash_algo=None,
+        os_hash_value=None,
+        data=None,
+        tags=list(dict.fromkeys(tags or [])),
+        properties=properties or {},
+        created_at=now,
+        updated_at=now,
+    )
+    _check(image)
+    if tx.find(Image, id=image.id):
+        raise Conflict(f"Image ID {image.id} already exists!", kind="Duplicate")
+    if project_id is not None:
+        quota.hold(tx, "image", project_id)
+        allowed = quota.limit(tx, "image", project_id, "image_count_total", LIMITS["image_count_total"])
+        if allowed != quota.UNLIMITED:
+            quota.check("image_count_total", allowed, tx.count(Image, project_id=project_id), 1)
+    tx.insert(image)
+    return image
+
+
+def update_image(tx: Tx, image: Image, **changes: Any) -> Image:
+    """The image with these columns changed. Raises Forbidden, BadRequest, TooLarge."""
+    changed: Image = msgspec.structs.replace(image, **changes, updated_at=clock.now())
+    for name in ("container_format", "disk_format"):
+        if getattr(changed, name) != getattr(image, name) and image.status != QUEUED:
+            raise Forbidden(f"Attribute {name} can be only replaced for a queued image.")
+    changed.tags = list(dict.fromkeys(changed.tags))
+    _check(changed)
+    columns = {name: getattr(changed, name) for name in {*changes, "tags", "updated_at"}}
+    tx.update(Image, image.id, **columns)
+    return changed
+
+
+def delete_image(tx: Tx, store: Any, image: Image) -> None:
+    """Row and members now, the bytes once that is durable. Raises Forbidden when it is protected."""
+    if image.protected:
+        raise Forbidden(f"Image {image.id} is protected and cannot be deleted.")
+    tx.delete(Image, id=image.id)
+    key = image.data
+    if key is not None:
+        # one that is still arriving notices by itself that its image is gone
+        tx.after_commit(lambda: store.delete(key))
+
+
+def deactivate_image(tx: Tx, image: Image) -> None:
+    """Nobody but administrators reads its bytes until it is reactivated. Raises Forbidden."""
+    _switch(tx, image, ACTIVE, DEACTIVATED, "deactivate")
+
+
+def reactivate_image(tx: Tx, image: Image) -> None:
+    _switch(tx, image, DEACTIVATED, ACTIVE, "reactivate")
+
+
+def add_tag(tx: Tx, image: Image, tag: str) -> None:
+    if tag not in image.tags:
+        update_image(tx, image, tags=[*image.tags, tag])
+
+
+def remove_tag(tx: Tx, image: Image, tag: str) -> None:
+    """Raises NotFound."""
+    if tag not in image.tags:
+        raise NotFound(f"Image {image.id} has no tag {tag[:255]}.")
+    update_image(tx, image, tags=[other for other in image.tags if other != tag])
+
+
+def _switch(tx: Tx, image: Image, before: str, after: str, verb: str) -> None:
+    if image.status not in (before, after):
+        raise Forbidden(f"Not allowed to {verb} image in status '{image.status}'")
+    if image.status == before:
+        tx.update(Image, image.id, status=after, updated_at=clock.now())
+
+
+def _check(image: Image) -> None:
+    if len(image.tags) > MAX_TAGS:
+        raise TooLarge(f"The limit has been exceeded on the number of allowed image tags: {MAX_TAGS}.")
+    if len(image.properties) > MAX_PROPERTIES:
+        raise TooLarge(f"The limit has been exceeded on the number of allowed image properties: {MAX_PROPERTIES}.")
+    disk, container = image.disk_format, image.container_format
+    if disk != container and disk is not None and container is not None and {disk, container} & set(_AMAZON):
+        raise BadRequest(
+            "Invalid mix of disk and container formats. When setting a disk or container format to one of "
+            "'aki', 'ari', or 'ami', the container and disk formats must match."
+        )
