@@ -7,10 +7,19 @@ for kind in "$@"; do
 done
 list=$(dirname "$0")/host-packages.txt
 
+# Building the guest image asks apt too, whose lists a fresh machine may lack.
+if [ "$(id -u)" = 0 ] && ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then
+    apt-get update -qq
+fi
+wanted() { awk -v kinds=" $* " '!/^#/ && NF && ($3 == "" || index(kinds, " " $3 " ")) { print $1 == "?" ? "?" $2 : $2 }' "$list"; }
+set -f
 missing=
-for package in $(awk -v kinds=" $* " '!/^#/ && NF && ($3 == "" || index(kinds, " " $3 " ")) { print $2 }' "$list" | sort -u); do
-    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$state" = installed ] || missing="$missing $package"
+for package in $(wanted "$@" | sort -u); do
+    name=${package#\?}
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null || true)
+    [ "$state" != installed ] || continue
+    [ "$name" = "$package" ] || apt-cache show "$name" >/dev/null 2>&1 || continue
+    missing="$missing $name"
 done
 if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ]; then
@@ -27,10 +36,6 @@ if [ -n "$missing" ]; then
     apt-get update -qq
     # shellcheck disable=SC2086
     apt-get install -y -qq -o Dpkg::Options::=--force-confold --no-install-recommends $missing
-fi
-# Building the guest image asks apt, whose lists a fresh machine may lack.
-if [ "$(id -u)" = 0 ] && ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then
-    apt-get update -qq
 fi
 if [ "$(id -u)" = 0 ] && ! getent passwd pileus >/dev/null; then
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin pileus

@@ -12,7 +12,7 @@ LIST = Path(__file__).with_name("host-packages.txt")
 def programs() -> dict[str, str]:
     """Package by program, of what a running host needs."""
     lines = [line.split() for line in LIST.read_text().splitlines() if line and not line.startswith("#")]
-    return {words[0]: words[1] for words in lines if words[0] != "-" and len(words) == 2}
+    return {words[0]: words[1] for words in lines if words[0] not in "-?" and len(words) == 2}
 
 
 def missing() -> list[str]:

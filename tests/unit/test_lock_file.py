@@ -1,0 +1,31 @@
+"""The lock file: complete, hashed, and free of addresses."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def locked() -> dict[str, str]:
+    text = (ROOT / "requirements.lock").read_text()
+    return {match[1].lower(): match[2] for match in re.finditer(r"^([A-Za-z0-9_.-]+)==([^ \\;]+)", text, re.MULTILINE)}
+
+
+def test_everything_that_pyproject_asks_for_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    asked += [line for extra in project["project"]["optional-dependencies"].values() for line in extra]
+    names = {re.split(r"[\[<>=!~; ]", line)[0].lower() for line in asked}
+    assert names <= set(locked()), "run `make lock`"
+
+
+def test_every_locked_package_has_a_hash() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    for entry in re.split(r"\n(?=[A-Za-z0-9])", text.strip()):
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
+
+
+def test_the_lock_file_names_no_address() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    assert "://" not in text and "--index" not in text and "--find-links" not in text
