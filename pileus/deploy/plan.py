@@ -1,5 +1,6 @@
 """Which processes a cloud is made of, what each needs, and how each is made what it should be."""
 
+import http.client
 import os
 import pwd
 import sys
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from pileus.deploy import confine, hosts
-from pileus.deploy.process import Process, enter, run
+from pileus.deploy.process import Process, enter, listening, run
 from pileus.deploy.state import Cloud, Host
 
 OVS_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
@@ -187,10 +188,13 @@ def serve(cloud: Cloud) -> Process:
 
 def serves(port: int) -> bool:
     """Whether the identity API answers."""
+    # Who connects to a port of the ephemeral range where nobody listens may be connected to himself, and hold the port.
+    if not listening(port):
+        return False
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/v3", timeout=2) as response:
             return int(response.status) == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
 
 

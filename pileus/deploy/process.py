@@ -73,6 +73,18 @@ def answers(path: Path) -> bool:
         return True
 
 
+def listening(port: int) -> set[str]:
+    """The sockets of this machine that listen on a port, as /proc/PID/fd names them."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                words = line.split()
+                if words[3] == "0A" and int(words[1].rsplit(":", 1)[1], 16) == port:
+                    found.add(f"socket:[{words[9]}]")
+    return found
+
+
 def environment(mark: str, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
     # Of our environment only what a daemon needs: the rest would live on in it, secrets included.
     kept = {key: os.environ[key] for key in ("LANG", "TZ") if key in os.environ}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pileus.deploy import packages, plan, state
 from pileus.deploy.errors import DeployError
-from pileus.deploy.process import environment, pid_of
+from pileus.deploy.process import environment, listening, pid_of
 from pileus.deploy.state import Cloud
 
 Report = Callable[[str], None]
@@ -80,18 +80,12 @@ def check_port(port: int) -> None:
 
 def listener(port: int) -> str:
     """Who listens on a port, as far as we may know."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                words = line.split()
-                if words[3] == "0A" and int(words[1].rsplit(":", 1)[1], 16) == port:
-                    inodes.add(f"socket:[{words[9]}]")
+    sockets = listening(port)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
                 for handle in (entry / "fd").iterdir():
-                    if os.readlink(handle) in inodes:
+                    if os.readlink(handle) in sockets:
                         return f"{(entry / 'comm').read_text().strip()} (pid {entry.name})"
     return ""
 

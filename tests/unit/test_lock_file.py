@@ -7,16 +7,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def locked() -> dict[str, str]:
     text = (ROOT / "requirements.lock").read_text()
-    return {match[1].lower(): match[2] for match in re.finditer(r"^([A-Za-z0-9_.-]+)==([^ \\;]+)", text, re.MULTILINE)}
+    return {plain(match[1]): match[2] for match in re.finditer(r"^([A-Za-z0-9_.-]+)==([^ \\;]+)", text, re.MULTILINE)}
 
 
 def test_everything_that_pyproject_asks_for_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     asked = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     asked += [line for extra in project["project"]["optional-dependencies"].values() for line in extra]
-    names = {re.split(r"[\[<>=!~; ]", line)[0].lower() for line in asked}
+    names = {plain(re.split(r"[\[<>=!~; ]", line)[0]) for line in asked}
     assert names <= set(locked()), "run `make lock`"
 
 
