@@ -13,7 +13,10 @@ View = Callable[[Any], dict[str, Any]]
 
 
 class Resource:
-    """`name` and `plural` wrap bodies; `extra` says what becomes of members nobody declared."""
+    """`name` and `plural` wrap bodies; `extra` says what becomes of members nobody declared.
+
+    `earlier` declares how fields were in older microversions, where that differs: each with an `until`.
+    """
 
     def __init__(
         self,
@@ -23,13 +26,25 @@ class Resource:
         plural: str | None = None,
         extra: str = REFUSE,
         rules: str | None = None,
+        earlier: Iterable[Field] = (),
     ):
         self.name = name
         self.plural = plural or name + "s"
         self.fields = {field.name: field for field in fields}
+        self.earlier = list(earlier)
         self.extra = extra
         self.rules = rules or name  # the word in `create_X:field`
+        self._at: dict[Version, dict[str, Field]] = {}
         self._views: dict[tuple[Version, tuple[str, ...] | None, frozenset[str]], View] = {}
+
+    def fields_at(self, asked: Version) -> dict[str, Field]:
+        """The fields of a microversion, by name."""
+        found = self._at.get(asked)
+        if found is None:
+            found = self._at[asked] = {
+                field.name: field for field in (*self.fields.values(), *self.earlier) if field.spans(asked)
+            }
+        return found
 
     # -- in --------------------------------------------------------------------------------------------------------
 
@@ -37,8 +52,8 @@ class Resource:
         """The body of a POST, checked, defaults filled in; keyed by row attribute. Raises BadRequest or Forbidden."""
         given = rq.unwrap(self.name) if body is None else body
         found = self._given(rq, given, "create")
-        for field in self.fields.values():
-            if field.source in found or not field.spans(rq.version):
+        for field in self.fields_at(rq.version).values():
+            if field.source in found:
                 continue
             if field.create == REQUIRED:
                 raise BadRequest(
@@ -56,9 +71,10 @@ class Resource:
     def _given(self, rq: Request, given: dict[str, Any], verb: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         extra: dict[str, Any] = {}
+        fields = self.fields_at(rq.version)
         for name, value in given.items():
-            field = self.fields.get(name)
-            if field is None or not field.spans(rq.version):
+            field = fields.get(name)
+            if field is None:
                 if self.extra == KEEP:
                     extra[name] = value
                 elif self.extra == REFUSE:
@@ -108,9 +124,8 @@ class Resource:
     def _compile(self, asked: Version, wanted: tuple[str, ...] | None, hidden: frozenset[str]) -> View:
         shown = [
             (field.name, field.source, field.show)
-            for field in self.fields.values()
-            if field.spans(asked)
-            and not field.secret
+            for field in self.fields_at(asked).values()
+            if not field.secret
             and field.name not in hidden
             and (wanted is None or field.name in wanted)
         ]
