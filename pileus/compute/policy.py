@@ -2,7 +2,10 @@
 
 from pileus.core.policy import Rule
 
-RULES = [
+READER, MEMBER, MANAGER = "rule:project_reader_or_admin", "rule:project_member_or_admin", "rule:project_manager_or_admin"
+ADMIN, EVERYBODY = "rule:context_is_admin", "@"
+
+BASE = [
     Rule("context_is_admin", "role:admin"),
     Rule("admin_or_owner", "is_admin:True or project_id:%(project_id)s"),
     Rule("admin_api", "is_admin:True"),
@@ -12,9 +15,14 @@ RULES = [
     Rule("project_member_or_admin", "rule:project_member_api or rule:context_is_admin"),
     Rule("project_reader_or_admin", "rule:project_reader_api or rule:context_is_admin"),
     Rule("project_manager_or_admin", "rule:project_manager_api or rule:context_is_admin"),
+]
+
+ACTION = "POST /servers/{server_id}/action"
+
+# (name below os_compute_api, who, why, method and path)
+TABLE = [
     *(
-        Rule(f"os_compute_api:os-keypairs:{verb}", "role:admin or user_id:%(user_id)s",
-             "A key pair belongs to its user.", (operation,))
+        (f"os-keypairs:{verb}", "role:admin or user_id:%(user_id)s", "A key pair belongs to its user.", operation)
         for verb, operation in [
             ("index", "GET /os-keypairs"),
             ("create", "POST /os-keypairs"),
@@ -22,4 +30,114 @@ RULES = [
             ("delete", "DELETE /os-keypairs/{name}"),
         ]
     ),
+    ("os-flavor-access", EVERYBODY, "Public flavors are everybody's to see; private ones their projects'.",
+     "GET /flavors/{flavor_id}"),
+    ("os-flavor-access:add_tenant_access", ADMIN, "", "POST /flavors/{flavor_id}/action"),
+    ("os-flavor-access:remove_tenant_access", ADMIN, "", "POST /flavors/{flavor_id}/action"),
+    ("os-flavor-access:list", ADMIN, "", "GET /flavors/{flavor_id}/os-flavor-access"),
+    ("os-flavor-manage:create", ADMIN, "Flavors decide what hosts are filled with.", "POST /flavors"),
+    ("os-flavor-manage:update", ADMIN, "", "PUT /flavors/{flavor_id}"),
+    ("os-flavor-manage:delete", ADMIN, "", "DELETE /flavors/{flavor_id}"),
+    ("os-flavor-extra-specs:index", READER, "Extra specs are shown with the flavor.",
+     "GET /flavors/{flavor_id}/os-extra_specs"),
+    ("os-flavor-extra-specs:show", READER, "", "GET /flavors/{flavor_id}/os-extra_specs/{key}"),
+    ("os-flavor-extra-specs:create", ADMIN, "", "POST /flavors/{flavor_id}/os-extra_specs"),
+    ("os-flavor-extra-specs:update", ADMIN, "", "PUT /flavors/{flavor_id}/os-extra_specs/{key}"),
+    ("os-flavor-extra-specs:delete", ADMIN, "", "DELETE /flavors/{flavor_id}/os-extra_specs/{key}"),
+    ("servers:index", READER, "", "GET /servers"),
+    ("servers:detail", READER, "", "GET /servers/detail"),
+    ("servers:index:get_all_tenants", ADMIN, "Other projects' servers.", "GET /servers"),
+    ("servers:detail:get_all_tenants", ADMIN, "Other projects' servers.", "GET /servers/detail"),
+    ("servers:allow_all_filters", READER, "", "GET /servers"),
+    ("servers:show", READER, "", "GET /servers/{server_id}"),
+    ("servers:show:host_status", ADMIN, "Hosts are the operator's business.", "GET /servers/{server_id}"),
+    ("servers:show:flavor-extra-specs", READER, "", "GET /servers/{server_id}"),
+    ("servers:create", MEMBER, "", "POST /servers"),
+    ("servers:create:forced_host", ADMIN, "Placing a server past the scheduler.", "POST /servers"),
+    ("compute:servers:create:requested_destination", ADMIN, "A host wished for, within the scheduler.",
+     "POST /servers"),
+    ("servers:create:attach_network", MEMBER, "", "POST /servers"),
+    ("servers:create:trusted_certs", MEMBER, "", "POST /servers"),
+    ("servers:update", MEMBER, "", "PUT /servers/{server_id}"),
+    ("servers:delete", MEMBER, "", "DELETE /servers/{server_id}"),
+    ("servers:start", MEMBER, "", ACTION),
+    ("servers:stop", MEMBER, "", ACTION),
+    ("servers:reboot", MEMBER, "", ACTION),
+    ("servers:create_image", MEMBER, "", ACTION),
+    ("servers:rebuild", MEMBER, "", ACTION),
+    ("servers:resize", MEMBER, "", ACTION),
+    ("os-extended-server-attributes", ADMIN, "Host, instance name and user data.", "GET /servers/{server_id}"),
+    ("os-console-output", MEMBER, "", ACTION),
+    ("os-admin-actions:reset_state", ADMIN, "A state that is not so can hide a guest.", ACTION),
+    ("os-lock-server:lock", MEMBER, "", ACTION),
+    ("os-lock-server:unlock", MEMBER, "", ACTION),
+    ("os-lock-server:unlock:unlock_override", ADMIN, "Unlocking what an administrator locked.", ACTION),
+    ("os-security-groups:add", MEMBER, "", ACTION),
+    ("os-security-groups:remove", MEMBER, "", ACTION),
+    ("os-security-groups:list", READER, "", "GET /servers/{server_id}/os-security-groups"),
+    ("os-multinic:add", MEMBER, "", ACTION),
+    ("os-multinic:remove", MEMBER, "", ACTION),
+    *(
+        (f"server-metadata:{verb}", READER if verb in ("index", "show") else MEMBER, "", operation)
+        for verb, operation in [
+            ("index", "GET /servers/{server_id}/metadata"),
+            ("show", "GET /servers/{server_id}/metadata/{key}"),
+            ("create", "POST /servers/{server_id}/metadata"),
+            ("update_all", "PUT /servers/{server_id}/metadata"),
+            ("update", "PUT /servers/{server_id}/metadata/{key}"),
+            ("delete", "DELETE /servers/{server_id}/metadata/{key}"),
+        ]
+    ),
+    *(
+        (f"os-server-tags:{verb}", READER if verb in ("index", "show") else MEMBER, "", operation)
+        for verb, operation in [
+            ("index", "GET /servers/{server_id}/tags"),
+            ("show", "GET /servers/{server_id}/tags/{tag}"),
+            ("update", "PUT /servers/{server_id}/tags/{tag}"),
+            ("update_all", "PUT /servers/{server_id}/tags"),
+            ("delete", "DELETE /servers/{server_id}/tags/{tag}"),
+            ("delete_all", "DELETE /servers/{server_id}/tags"),
+        ]
+    ),
+    ("ips:index", READER, "", "GET /servers/{server_id}/ips"),
+    ("ips:show", READER, "", "GET /servers/{server_id}/ips/{network}"),
+    ("os-attach-interfaces:list", READER, "", "GET /servers/{server_id}/os-interface"),
+    ("os-attach-interfaces:show", READER, "", "GET /servers/{server_id}/os-interface/{port_id}"),
+    ("os-attach-interfaces:create", MEMBER, "", "POST /servers/{server_id}/os-interface"),
+    ("os-attach-interfaces:delete", MEMBER, "", "DELETE /servers/{server_id}/os-interface/{port_id}"),
+    ("os-volumes-attachments:index", READER, "", "GET /servers/{server_id}/os-volume_attachments"),
+    ("os-instance-actions:list", READER, "", "GET /servers/{server_id}/os-instance-actions"),
+    ("os-instance-actions:show", READER, "", "GET /servers/{server_id}/os-instance-actions/{request_id}"),
+    ("os-instance-actions:events", ADMIN, "Tracebacks.", "GET /servers/{server_id}/os-instance-actions/{request_id}"),
+    ("os-instance-actions:events:details", ADMIN, "Host names and causes.",
+     "GET /servers/{server_id}/os-instance-actions/{request_id}"),
+    ("limits", EVERYBODY, "One's own limits.", "GET /limits"),
+    ("limits:other_project", ADMIN, "", "GET /limits"),
+    ("os-quota-sets:show", READER, "", "GET /os-quota-sets/{project_id}"),
+    ("os-quota-sets:detail", READER, "", "GET /os-quota-sets/{project_id}/detail"),
+    ("os-quota-sets:defaults", EVERYBODY, "", "GET /os-quota-sets/{project_id}/defaults"),
+    ("os-quota-sets:update", ADMIN, "", "PUT /os-quota-sets/{project_id}"),
+    ("os-quota-sets:delete", ADMIN, "", "DELETE /os-quota-sets/{project_id}"),
+    ("os-quota-class-sets:show", ADMIN, "", "GET /os-quota-class-sets/{quota_class}"),
+    ("os-quota-class-sets:update", ADMIN, "", "PUT /os-quota-class-sets/{quota_class}"),
+    ("os-availability-zone:list", EVERYBODY, "", "GET /os-availability-zone"),
+    ("os-availability-zone:detail", ADMIN, "Names hosts.", "GET /os-availability-zone/detail"),
+    ("os-services:list", ADMIN, "", "GET /os-services"),
+    ("os-services:update", ADMIN, "", "PUT /os-services/{service_id}"),
+    ("os-services:delete", ADMIN, "", "DELETE /os-services/{service_id}"),
+    ("os-hypervisors:list", ADMIN, "", "GET /os-hypervisors"),
+    ("os-hypervisors:list-detail", ADMIN, "", "GET /os-hypervisors/detail"),
+    ("os-hypervisors:statistics", ADMIN, "", "GET /os-hypervisors/statistics"),
+    ("os-hypervisors:show", ADMIN, "", "GET /os-hypervisors/{hypervisor_id}"),
+    ("os-hypervisors:uptime", ADMIN, "", "GET /os-hypervisors/{hypervisor_id}/uptime"),
+    ("os-hypervisors:search", ADMIN, "", "GET /os-hypervisors/{hypervisor_id}/search"),
+    ("os-hypervisors:servers", ADMIN, "", "GET /os-hypervisors/{hypervisor_id}/servers"),
+    ("os-simple-tenant-usage:list", ADMIN, "", "GET /os-simple-tenant-usage"),
+    ("os-simple-tenant-usage:show", READER, "", "GET /os-simple-tenant-usage/{project_id}"),
+    ("extensions", EVERYBODY, "", "GET /extensions"),
 ]  # fmt: skip
+
+RULES = BASE + [
+    Rule(name if name.startswith("compute:") else f"os_compute_api:{name}", check, why, (operation,))
+    for name, check, why, operation in TABLE
+]

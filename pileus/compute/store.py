@@ -1,4 +1,6 @@
-"""Compute's tables."""
+"""Compute's tables: one Struct each."""
+
+from typing import Any
 
 import msgspec
 
@@ -14,3 +16,195 @@ class KeyPair(msgspec.Struct):
     public_key: str
     fingerprint: str
     created_at: str
+
+
+@table("flavors", unique=[("name",)])
+class Flavor(msgspec.Struct):
+    """Sizes: memory and swap in MiB, disks in GiB. A private one is used by the projects of FlavorAccess alone."""
+
+    id: Key
+    name: str
+    vcpus: int
+    ram: int
+    disk: int
+    ephemeral: int = 0
+    swap: int = 0
+    rxtx_factor: float = 1.0
+    is_public: bool = True
+    disabled: bool = False
+    description: str | None = None
+    extra_specs: dict[str, str] = {}
+    created_at: str = ""
+
+
+@table("flavor_access", references={"flavor_id": "flavors.id"}, cascade=["flavor_id"])
+class FlavorAccess(msgspec.Struct):
+    flavor_id: Key
+    project_id: Key
+
+
+class FlavorSnapshot(msgspec.Struct):
+    """What a server was made with: a flavor that is changed or deleted later does not change its servers."""
+
+    id: str
+    name: str
+    vcpus: int
+    ram: int
+    disk: int
+    ephemeral: int
+    swap: int
+    extra_specs: dict[str, str]
+
+
+class ServerFault(msgspec.Struct):
+    """Why a server is in ERROR; `details` is for administrators."""
+
+    code: int
+    message: str
+    details: str
+    created: str
+
+
+class ImageSnapshot(msgspec.Struct):
+    """What of the image a server's life depends on, as it was at creation."""
+
+    id: str
+    properties: dict[str, Any] = {}
+
+
+@table("servers", index=[("project_id", "created_at"), ("host",), ("reservation_id",), ("vm_state",)])
+class Server(msgspec.Struct):
+    """A server's stable state is vm_state; what is being done to it is task_state (see states.py)."""
+
+    id: Key
+    project_id: str
+    user_id: str
+    name: str
+    hostname: str
+    vm_state: str
+    flavor: FlavorSnapshot
+    flavor_id: str
+    vcpus: int
+    ram: int
+    created_at: str
+    updated_at: str
+    task_state: str | None = None
+    power_state: int = 0
+    description: str | None = None
+    host: str | None = None
+    availability_zone: str = ""
+    pinned_availability_zone: str | None = None
+    image: ImageSnapshot | None = None
+    image_id: str = ""  # again, for filters
+    key_name: str | None = None
+    public_key: str | None = None  # as it was at creation: the pair may be deleted or replaced later
+    key_type: str | None = None
+    user_data: str | None = None
+    metadata: dict[str, str] = {}
+    config_drive: bool = False
+    admin_pass: str | None = None  # only until the guest has it
+    security_groups: list[str] = []  # names asked for; what holds are the ports' groups
+    tags: list[str] = []
+    locked: bool = False
+    locked_by: str | None = None
+    locked_reason: str | None = None
+    reservation_id: str = ""
+    launch_index: int = 0
+    disk_config: str = "MANUAL"
+    access_ip_v4: str = ""
+    access_ip_v6: str = ""
+    root_device_name: str | None = "/dev/vda"
+    fault: ServerFault | None = None
+    launched_at: str | None = None
+    terminated_at: str | None = None
+
+
+@table("server_tags", index=[("tag",)], references={"server_id": "servers.id"}, cascade=["server_id"])
+class ServerTag(msgspec.Struct):
+    """A tag of a server, for filters; the row itself lists them too, in order."""
+
+    server_id: Key
+    tag: Key
+
+
+@table("claims", index=[("host",)], references={"server_id": "servers.id"}, cascade=["server_id"])
+class Claim(msgspec.Struct):
+    """What a server takes of its host."""
+
+    server_id: Key
+    host: str
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+
+
+@table(
+    "server_ports",
+    index=[("server_id", "position"), ("port_id",)],
+    references={"server_id": "servers.id"},
+    cascade=["server_id"],
+)
+class ServerPort(msgspec.Struct):
+    """An interface of a server: its port was given by the user, or is made for it (`owned`) and ends with it."""
+
+    id: Key
+    network_id: str
+    server_id: str = ""
+    position: int = 0
+    port_id: str | None = None  # none: still to be made
+    owned: bool = True
+    fixed_ip: str | None = None
+    security_groups: list[str] = []
+    tag: str | None = None
+
+
+@table("hosts", unique=[("name",), ("number",)])
+class Host(msgspec.Struct):
+    """A host and its compute service. `number` is the id that clients below 2.53 know."""
+
+    id: Key
+    number: int
+    name: str
+    zone: str = "nova"
+    disabled: bool = False
+    disabled_reason: str | None = None
+    forced_down: bool = False
+    seen_at: str | None = None  # when it last reported
+    vcpus: int = 0
+    memory_mb: int = 0
+    disk_gb: int = 0
+    inventory: dict[str, Any] = {}
+    created_at: str = ""
+
+
+@table("server_actions", index=[("server_id", "started_at"), ("updated_at",)], unique=[("server_id", "request_id")])
+class ServerAction(msgspec.Struct):
+    """What somebody asked of a server. Kept beyond the server's end, for a while."""
+
+    id: Key
+    server_id: str
+    project_id: str
+    user_id: str
+    action: str
+    request_id: str
+    message: str | None
+    started_at: str
+    updated_at: str
+
+
+@table(
+    "server_action_events",
+    index=[("action_id",)],
+    references={"action_id": "server_actions.id"},
+    cascade=["action_id"],
+)
+class ServerActionEvent(msgspec.Struct):
+    id: Key
+    action_id: str
+    event: str
+    started_at: str
+    finished_at: str | None = None
+    result: str | None = None
+    traceback: str | None = None
+    host: str | None = None
+    details: str | None = None

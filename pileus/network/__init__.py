@@ -8,11 +8,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from pileus.core.context import Context
-from pileus.core.db import Tx
+from pileus.core.db import Tx, sql
 from pileus.core.errors import BadRequest, Conflict, NotFound
+from pileus.core.paging import like_escape
 from pileus.core.reconcile import Difference
+from pileus.core.tables import columns, shape
 from pileus.network import reconcile, rows
 from pileus.network.rows import FloatingIP, Network, Port, SecurityGroup, Subnet
 from pileus.network.service import lookup, ports
@@ -33,6 +36,7 @@ __all__ = [
     "choose_networks",
     "create_port",
     "delete_ports",
+    "devices_with_address",
     "differences",
     "find_floating_ips",
     "find_security_groups",
@@ -255,6 +259,19 @@ def port_of_address(tx: Tx, network_id: str, address: str) -> Port | None:
         if taken is not None:
             return tx.find(rows.Port, id=taken.port_id)
     return None
+
+
+_DEVICES = sql(
+    sa.select(columns(rows.Port).device_id)
+    .distinct()
+    .join(shape(rows.IPAllocation).table, columns(rows.IPAllocation).port_id == columns(rows.Port).id)
+    .where(columns(rows.IPAllocation).ip_address.like(sa.bindparam("pattern", type_=sa.Text()), escape="\\"))
+)
+
+
+def devices_with_address(tx: Tx, part: str) -> list[str]:
+    """Whose ports have an address with this in it."""
+    return [row[0] for row in tx.all(_DEVICES, pattern=f"%{like_escape(part)}%")]
 
 
 def programmed(tx: Tx, port_id: str) -> bool:

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pileus.core.errors import EngineError, EngineUnavailable
+
 Kind = Literal["not_found", "invalid", "in_use", "no_space", "engine", "unavailable", "version"]
 
 
@@ -9,15 +11,15 @@ class NodeFault(Exception):
     """Anything a call to a node may raise."""
 
 
-class NodeUnavailable(NodeFault):
+class NodeUnavailable(NodeFault, EngineUnavailable):
     """Nobody answered, or an engine on the host (libvirt, Open vSwitch) does not: the same call later makes sense."""
 
 
-class VersionMismatch(NodeFault):
+class VersionMismatch(NodeFault, EngineError):
     """Node and controller speak different versions: retrying is useless until one of them is updated."""
 
 
-class NodeError(NodeFault):
+class NodeError(NodeFault, EngineError):
     """The node understood and said no; `kind` is for code, `message` for the server's fault."""
 
     def __init__(self, kind: Kind, message: str) -> None:

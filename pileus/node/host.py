@@ -322,6 +322,7 @@ class HostNode:
             taps=[nic.tap for nic in nics] if found and found.power_state == "running" else [],
             network_ids=sorted({nic.network_id for nic in nics}),
             image_id=self._instances.base_of(server_id),
+            waiting=self._soft_power.active(server_id),
         )
 
     def _inventory(self) -> p.Inventory:

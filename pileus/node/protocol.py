@@ -205,6 +205,7 @@ class InstanceState(Struct, frozen=True, kw_only=True):
     taps: list[str] = []
     network_ids: list[str] = []
     image_id: str = ""
+    waiting: bool = False  # a soft stop or reboot is going on
 
 
 class PowerArgs(Struct, frozen=True, kw_only=True):

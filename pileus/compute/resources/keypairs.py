@@ -1,4 +1,4 @@
-"""Compute's wire shapes: what clients send and see, since which microversion."""
+"""Key pairs, as clients send and see them."""
 
 from pileus.core.fields import OPTIONAL, REQUIRED, Text
 from pileus.core.resources import Resource

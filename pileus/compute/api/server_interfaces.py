@@ -1,0 +1,86 @@
+"""A server's addresses and interfaces (Compute API, "Servers IPs", "Port interfaces")."""
+
+from typing import Any
+
+from pileus.compute import networks
+from pileus.compute.api.base import api
+from pileus.compute.api.servers import server
+from pileus.compute.store import Server
+from pileus.core.errors import NotFound
+from pileus.core.wire import Request
+
+IPS = "os_compute_api:ips"
+POLICY = "os_compute_api:os-attach-interfaces"
+
+
+def _addresses(rq: Request, found: Server) -> dict[str, list[dict[str, Any]]]:
+    seen = networks.seen(rq.tx, [found.id]).get(found.id, networks.Seen())
+    return {
+        name: [{"version": address["version"], "addr": address["addr"]} for address in shown]
+        for name, shown in seen.addresses.items()
+    }
+
+
+@api.get("/servers/{server_id}/ips", policy=f"{IPS}:index", on=server)
+def list_addresses(rq: Request, found: Server) -> dict[str, Any]:
+    """List a server's addresses by network."""
+    return {"addresses": _addresses(rq, found)}
+
+
+@api.get("/servers/{server_id}/ips/{network}", policy=f"{IPS}:show", on=server)
+def show_addresses(rq: Request, found: Server) -> dict[str, Any]:
+    """List a server's addresses on one network."""
+    name, addresses = rq.params["network"], _addresses(rq, found)
+    if name not in addresses:
+        raise NotFound(f"Instance is not a member of specified network: {name[:255]}")
+    return {name: addresses[name]}
+
+
+def _shown(interface: networks.Interface, tagged: bool) -> dict[str, Any]:
+    port = interface.port
+    body = {
+        "port_state": port.status,
+        "port_id": port.id,
+        "net_id": port.network_id,
+        "mac_addr": port.mac_address,
+        "fixed_ips": [{"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips],
+    }
+    return {**body, "tag": interface.tag} if tagged else body
+
+
+@api.get("/servers/{server_id}/os-interface", policy=f"{POLICY}:list", on=server, until="2.69")
+def list_interfaces(rq: Request, found: Server) -> dict[str, Any]:
+    """List a server's interfaces."""
+    return {"interfaceAttachments": [_shown(each, False) for each in networks.interfaces(rq.tx, found.id)]}
+
+
+@api.get("/servers/{server_id}/os-interface", policy=f"{POLICY}:list", on=server, since="2.70")
+def list_interfaces_with_tags(rq: Request, found: Server) -> dict[str, Any]:
+    """List a server's interfaces and their tags."""
+    return {"interfaceAttachments": [_shown(each, True) for each in networks.interfaces(rq.tx, found.id)]}
+
+
+def _interface(rq: Request, found: Server) -> networks.Interface:
+    port_id = rq.params["port_id"]
+    for each in networks.interfaces(rq.tx, found.id):
+        if each.port.id == port_id:
+            return each
+    raise NotFound(f"Port {port_id} is not attached to server {found.id}.", kind="PortNotFound")
+
+
+@api.get("/servers/{server_id}/os-interface/{port_id}", policy=f"{POLICY}:show", on=server, until="2.69")
+def show_interface(rq: Request, found: Server) -> dict[str, Any]:
+    """Show one of a server's interfaces."""
+    return {"interfaceAttachment": _shown(_interface(rq, found), False)}
+
+
+@api.get("/servers/{server_id}/os-interface/{port_id}", policy=f"{POLICY}:show", on=server, since="2.70")
+def show_interface_with_tag(rq: Request, found: Server) -> dict[str, Any]:
+    """Show one of a server's interfaces and its tag."""
+    return {"interfaceAttachment": _shown(_interface(rq, found), True)}
+
+
+@api.get("/servers/{server_id}/os-volume_attachments", policy="os_compute_api:os-volumes-attachments:index", on=server)
+def list_volume_attachments(rq: Request, found: Server) -> dict[str, Any]:
+    """List a server's volumes: none, as long as there is no block storage."""
+    return {"volumeAttachments": []}

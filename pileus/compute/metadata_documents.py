@@ -1,0 +1,68 @@
+"""What a guest may learn of itself: pure functions from a server's row to the documents its node serves.
+
+The node turns these into meta_data.json, network_data.json, user_data, vendor_data and the EC2 keys, for the config
+drive and for 169.254.169.254 alike: one source, so that both always say the same.
+"""
+
+import base64
+
+import msgspec
+
+from pileus.compute.store import Server
+from pileus.node import protocol as p
+
+
+def documents(server: Server, domain: str = "", public_ipv4: str = "", groups: list[str] | None = None) -> p.Documents:
+    """`domain` is appended to the host name, as DHCP tells it, too."""
+    hostname = server.hostname
+    if domain.strip("."):
+        hostname = f"{hostname}.{domain.strip('.')}"
+    keys = []
+    if server.key_name and server.public_key:
+        keys.append(p.PublicKey(name=server.key_name, data=server.public_key, type=server.key_type or "ssh"))
+    return p.Documents(
+        hostname=hostname,
+        availability_zone=server.availability_zone or "nova",
+        launch_index=server.launch_index,
+        reservation_id=server.reservation_id,
+        keys=keys,
+        meta=server.metadata,
+        user_data=base64.b64decode(server.user_data) if server.user_data else None,
+        security_groups=server.security_groups if groups is None else groups,
+        instance_type=server.flavor.name,
+        image_id=server.image_id,
+        public_ipv4=public_ipv4,
+        admin_pass=server.admin_pass,
+    )
+
+
+def instance_spec(
+    server: Server, nics: list[p.Nic], documents: p.Documents, power: p.DesiredPower = "running"
+) -> p.InstanceSpec:
+    """Everything the node needs to know of a server."""
+    flavor = server.flavor
+    properties = server.image.properties if server.image else {}
+    model = str(properties.get("hw_vif_model") or "virtio")
+    return p.InstanceSpec(
+        server_id=server.id,
+        name=server.name,
+        project_id=server.project_id,
+        user_id=server.user_id,
+        vcpus=flavor.vcpus,
+        memory_mb=flavor.ram,
+        flavor=flavor.name,
+        disks=p.DiskSpec(
+            root=p.RootDisk(image_id=server.image_id, size_gb=flavor.disk) if server.image_id else None,
+            ephemerals=[p.EphemeralDisk(size_gb=flavor.ephemeral)] if flavor.ephemeral else [],
+            swap_mb=flavor.swap,
+            config_drive=server.config_drive,
+        ),
+        nics=[nic if model == "virtio" else _with_model(nic, model) for nic in nics],
+        documents=documents,
+        disk_bus=str(properties.get("hw_disk_bus") or "virtio"),
+        power=power,
+    )
+
+
+def _with_model(nic: p.Nic, model: str) -> p.Nic:
+    return msgspec.structs.replace(nic, model=model)

@@ -1,0 +1,219 @@
+"""What compute asks of the network service, all in one place."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from pileus import network as front
+from pileus.compute.store import Server, ServerPort
+from pileus.core import clock
+from pileus.core.context import Context
+from pileus.core.db import Tx
+from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound
+from pileus.node import protocol as p
+
+OWNER = "compute:"  # a port's device_owner: this and the availability zone
+Wanted = list[dict[str, Any]] | str | None  # a list of interfaces, "auto", "none", or nothing said
+
+
+class Seen(msgspec.Struct):
+    """A server's addresses by network name, and its security groups' names."""
+
+    addresses: dict[str, list[dict[str, Any]]] = {}
+    groups: list[str] = []
+
+
+# -- before a server is there ------------------------------------------------------------------------------------------
+
+
+def plan(tx: Tx, ctx: Context, wanted: Wanted, groups: list[str]) -> list[ServerPort]:
+    """The interfaces of a new server, checked. Raises BadRequest, Conflict, Forbidden."""
+    group_ids = _groups(tx, ctx, groups)
+    if wanted == "none":
+        return []
+    if wanted is None or wanted in ("auto", []):
+        found = front.choose_networks(tx, ctx)
+        if not found and wanted == "auto":
+            raise BadRequest("The project has no network, and none can be made for it: create one, or ask for none.")
+        return [ServerPort(id=clock.new_id(), network_id=network.id, security_groups=group_ids) for network in found]
+    return [_planned(tx, ctx, item, group_ids) for item in wanted if isinstance(item, dict)]
+
+
+def _groups(tx: Tx, ctx: Context, names: list[str]) -> list[str]:
+    if names == ["default"]:
+        return []  # what the network service gives every port by itself
+    try:
+        return [group.id for group in front.find_security_groups(tx, ctx, names)]
+    except NotFound as error:
+        raise BadRequest(error.message, kind=error.kind) from None
+
+
+def _planned(tx: Tx, ctx: Context, item: dict[str, Any], group_ids: list[str]) -> ServerPort:
+    planned = ServerPort(id=clock.new_id(), network_id="", tag=item.get("tag"))
+    if item.get("port"):
+        if item.get("fixed_ip"):
+            raise BadRequest(f"Specified Fixed IP '{item['fixed_ip']}' cannot be used with port '{item['port']}'.")
+        port = _given_port(tx, ctx, item["port"])
+        planned.network_id, planned.port_id, planned.owned = port.network_id, port.id, False
+        return planned
+    if not item.get("uuid"):
+        raise BadRequest("Invalid input for field/attribute networks. It must name a network or a port.")
+    try:
+        network = front.get_network(tx, ctx, item["uuid"])
+    except NotFound:
+        raise BadRequest(f"Network {item['uuid']} could not be found.", kind="NetworkNotFound") from None
+    own_or_shared = network.project_id == ctx.project_id or network.shared
+    if network.external and not own_or_shared and "admin" not in ctx.roles:
+        raise Forbidden(f"It is not allowed to create an interface on external network {network.id}")
+    planned.network_id, planned.fixed_ip, planned.security_groups = network.id, item.get("fixed_ip"), group_ids
+    return planned
+
+
+def _given_port(tx: Tx, ctx: Context, port_id: str) -> front.Port:
+    try:
+        port = front.get_port(tx, ctx, port_id)
+    except NotFound:
+        raise BadRequest(f"Port {port_id} could not be found.", kind="PortNotFound") from None
+    if port.device_id or tx.find(ServerPort, port_id=port_id):
+        raise Conflict(f"Port {port_id} is still in use.", kind="PortInUse")
+    if not port.fixed_ips:
+        raise BadRequest(f"Port {port_id} requires a FixedIP in order to be used.", kind="PortRequiresFixedIP")
+    return port
+
+
+# -- the ports of a server ---------------------------------------------------------------------------------------------
+
+
+def create(tx: Tx, server: Server, planned: ServerPort, host: str) -> None:
+    """The port of this interface, bound to a host. Repeating it changes nothing."""
+    # what the caller may see was asked when the request was taken
+    ctx = Context(user_id=server.user_id, project_id=server.project_id, roles=frozenset({"admin"}))
+    owner = OWNER + (server.availability_zone or "nova")
+    if planned.port_id is None:
+        port = front.create_port(
+            tx, ctx, front.get_network(tx, ctx, planned.network_id), device_id=server.id, device_owner=owner, host=host,
+            fixed_ip=planned.fixed_ip, security_groups=planned.security_groups or None, dns_name=server.hostname,
+        )  # fmt: skip
+        planned.port_id = port.id
+        tx.update(ServerPort, planned.id, port_id=port.id)
+        return
+    port = front.get_port(tx, ctx, planned.port_id)
+    if port.device_id not in ("", server.id):
+        raise Conflict(f"Port {port.id} is still in use.", kind="PortInUse")
+    if port.device_id != server.id or port.host_id != host:
+        front.update_port(tx, ctx, port, device_id=server.id, device_owner=owner, host_id=host)
+
+
+def are_programmed(tx: Tx, ports: Iterable[ServerPort]) -> bool:
+    """Has the engine been told of these ports?"""
+    return all(front.programmed(tx, port.port_id) for port in ports if port.port_id)
+
+
+def release(tx: Tx, server_id: str) -> None:
+    """Delete the ports made for a server; give back those its user brought."""
+    ports = tx.select(ServerPort, server_id=server_id)
+    front.delete_ports(tx, [port.port_id for port in ports if port.owned and port.port_id])
+    for port in ports:
+        if not port.owned and port.port_id and _is_of(tx, port.port_id, server_id):
+            front.release_port(tx, port.port_id)
+    tx.delete(ServerPort, server_id=server_id)
+
+
+def _is_of(tx: Tx, port_id: str, server_id: str) -> bool:
+    port = tx.find(front.Port, id=port_id)
+    return port is not None and port.device_id == server_id
+
+
+def ports_of(tx: Tx, server_id: str) -> list[front.Port]:
+    """In the order of the server's interfaces."""
+    order = {port.port_id: port.position for port in tx.select(ServerPort, server_id=server_id)}
+    return sorted(front.list_ports(tx, server_id), key=lambda port: order.get(port.id, len(order)))
+
+
+class Interface(msgspec.Struct):
+    """A port with what the server says of it."""
+
+    port: front.Port
+    tag: str | None
+
+
+def interfaces(tx: Tx, server_id: str) -> list[Interface]:
+    tags = {port.port_id: port.tag for port in tx.select(ServerPort, server_id=server_id)}
+    return [Interface(port, tags.get(port.id)) for port in ports_of(tx, server_id)]
+
+
+def nics(tx: Tx, server_id: str) -> list[p.Nic]:
+    """A server's interfaces as its node needs them."""
+    tags = {port.port_id: port.tag for port in tx.select(ServerPort, server_id=server_id)}
+    return [
+        p.Nic(
+            port_id=vif.port_id, mac=vif.mac_address, network_id=vif.network_id, mtu=vif.mtu, tag=tags.get(vif.port_id),
+            fixed_ips=[_fixed_ip(address) for address in vif.fixed_ips],
+        )
+        for vif in front.vifs(tx, ports_of(tx, server_id))
+    ]  # fmt: skip
+
+
+def _fixed_ip(address: dict[str, Any]) -> p.FixedIP:
+    return p.FixedIP(
+        address=address["ip_address"], prefix=address["prefixlen"], subnet_id=address["subnet_id"],
+        gateway=address["gateway"], dns=list(address["dns"]), dhcp=address["dhcp"],
+        routes=[p.Route(route["destination"], route["nexthop"]) for route in address["routes"]],
+    )  # fmt: skip
+
+
+def listeners(tx: Tx, network_ids: list[str]) -> list[p.MetadataArgs]:
+    """Where metadata is answered in these networks."""
+    return [
+        p.MetadataArgs(
+            network_id=found.network_id, port_id=found.port_id, mac=found.mac_address, cidrs=found.addresses,
+            mtu=_mtu(tx, found.network_id),
+        )
+        for found in front.metadata_ports(tx, network_ids).values()
+    ]  # fmt: skip
+
+
+def _mtu(tx: Tx, network_id: str) -> int:
+    return tx.get(front.Network, id=network_id).mtu
+
+
+# -- what is shown -----------------------------------------------------------------------------------------------------
+
+
+def seen(tx: Tx, server_ids: list[str]) -> dict[str, Seen]:
+    """Addresses and groups of many servers, in the same few queries as of one."""
+    if not server_ids:
+        return {}
+    ports = front.list_ports(tx, server_ids)
+    groups = front.security_groups_of(tx, ports)
+    found: dict[str, Seen] = {}
+    for port, vif in zip(ports, front.vifs(tx, ports), strict=True):
+        entry = found.get(port.device_id)
+        if entry is None:
+            entry = found[port.device_id] = Seen({}, [])
+        for group_id in port.security_groups:
+            if (group := groups.get(group_id)) is not None and group.name not in entry.groups:
+                entry.groups.append(group.name)
+        addresses = entry.addresses.setdefault(vif.network_name or vif.network_id, [])
+        for address in vif.fixed_ips:
+            addresses.append(_shown(address["ip_address"], address["ip_version"], vif.mac_address, "fixed"))
+            if floating := vif.floating_ips.get(address["ip_address"]):
+                addresses.append(_shown(floating, 4, vif.mac_address, "floating"))
+    return found
+
+
+def _shown(address: str, version: int, mac: str, kind: str) -> dict[str, Any]:
+    return {"version": version, "addr": address, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": mac}
+
+
+def public_ipv4(seen: Seen) -> str:
+    """The first floating address, as EC2's metadata wants it."""
+    return next(
+        (a["addr"] for shown in seen.addresses.values() for a in shown if a["OS-EXT-IPS:type"] == "floating"), ""
+    )
+
+
+def servers_with_address(tx: Tx, text: str) -> list[str]:
+    """Servers, and whatever else has ports, one of whose addresses has this in it."""
+    return front.devices_with_address(tx, text)

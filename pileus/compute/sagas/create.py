@@ -1,0 +1,227 @@
+"""Server create, after the 202: a host, ports, the image, disks, the guest."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from pileus.compute import hosts, images, instance_actions, networks, scheduler, states
+from pileus.compute.drivers import Nodes
+from pileus.compute.metadata_documents import documents, instance_spec
+from pileus.compute.store import Claim, Server, ServerFault, ServerPort
+from pileus.core import clock, quota
+from pileus.core.db import Tx
+from pileus.core.errors import EngineError, EngineUnavailable, Fault, NotFound
+from pileus.core.saga import Run, Saga, Step, Wait
+from pileus.node import protocol as p
+
+PORT_SECONDS = 60.0  # how long the network may take to know the ports
+
+
+def node_of(run: Run, host: str | None) -> p.Node:
+    nodes: Nodes = run.cloud.drivers["compute"]
+    if host is None:
+        raise EngineError("the server has no host")
+    return nodes.get(host)
+
+
+def get_server(tx: Tx, run: Run) -> Server:
+    found = tx.find(Server, id=run.id)
+    if found is None:
+        raise NotFound(f"Instance {run.id} could not be found.")
+    return found
+
+
+def show_task(tx: Tx, server: Server, task_state: str | None, **changes: Any) -> None:
+    """What is happening, unless the server is being deleted meanwhile: that is what its user wants to see."""
+    if server.task_state != states.DELETING:
+        changes["task_state"] = task_state
+    tx.update(Server, server.id, **changes, updated_at=clock.now())
+
+
+# -- steps -------------------------------------------------------------------------------------------------------------
+
+
+def choose_node(run: Run) -> dict[str, Any]:
+    """The choice and the claim are one transaction: two servers never get the same last place."""
+    need = msgspec.convert(run.data["need"], scheduler.Need)
+    with run.db.write() as tx:
+        server = get_server(tx, run)
+        claim = tx.find(Claim, server_id=run.id)
+        if claim is None:
+            quota.hold(tx, "claims", None)
+            chosen = scheduler.choose(hosts.candidates(tx), need)
+            claim = Claim(run.id, chosen.name, need.vcpus, need.memory_mb, need.disk_gb)
+            tx.insert(claim)
+        host = hosts.find_host(tx, claim.host)
+        zone = host.zone if host else hosts.DEFAULT_ZONE
+        show_task(tx, server, states.NETWORKING, host=claim.host, availability_zone=zone)
+    return {"host": claim.host}
+
+
+def free_claim(run: Run) -> None:
+    with run.db.write() as tx:
+        tx.delete(Claim, server_id=run.id)
+        tx.update(Server, run.id, host=None)
+
+
+def create_ports(run: Run) -> None:
+    """One transaction: all its ports exist and are bound to its host, or none is."""
+    with run.db.write() as tx:
+        server = get_server(tx, run)
+        for port in tx.select(ServerPort, order="position", server_id=run.id):
+            networks.create(tx, server, port, run.data["host"])
+
+
+def release_ports(run: Run) -> None:
+    with run.db.write() as tx:
+        networks.release(tx, run.id)
+
+
+def await_ports(run: Run) -> dict[str, Any]:
+    """A guest whose ports the network does not know yet would not get its first DHCP answer."""
+    with run.db.read() as tx:
+        if networks.are_programmed(tx, tx.select(ServerPort, server_id=run.id)):
+            return {}
+    since = run.data.setdefault("ports_since", clock.now())
+    if clock.epoch(clock.now()) - clock.epoch(since) > PORT_SECONDS:
+        raise EngineError(f"the network did not bind the server's ports within {PORT_SECONDS:.0f} s")
+    raise Wait(0.05)
+
+
+_pushing: set[tuple[str, str]] = set()
+_pushing_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _only_push(host: str, image_id: str) -> Iterator[bool]:
+    """True for the one that sends an image to a host; the others look again later, without holding a thread."""
+    key = (host, image_id)
+    with _pushing_lock:
+        first = key not in _pushing
+        _pushing.add(key)
+    try:
+        yield first
+    finally:
+        if first:
+            with _pushing_lock:
+                _pushing.discard(key)
+
+
+def push_image(run: Run) -> None:
+    """The base image stays on the host whatever becomes of this server: a cache has no undo."""
+    host = run.data["host"]
+    with run.db.read() as tx:
+        server = get_server(tx, run)
+    if not server.image_id:
+        return
+    node = node_of(run, host)
+    if node.has_image(p.ImageRef(server.image_id)).image is not None:
+        return
+    with _only_push(host, server.image_id) as first:
+        if not first:
+            raise Wait(0.1)
+        with run.db.read() as tx:
+            image = images.stored_image(tx, server.image_id)
+        args = p.PutImage(image_id=image.id, size=image.size, sha512=image.sha512, format=image.format)
+        node.put_image(args, images.read(run.cloud, image.id))
+
+
+def ensure_disks(run: Run) -> None:
+    with run.db.write() as tx:
+        server = get_server(tx, run)
+        show_task(tx, server, states.SPAWNING)
+        spec = spec_of(tx, run, server)
+    node_of(run, run.data["host"]).ensure_disks(spec)
+
+
+def remove_disks(run: Run) -> None:
+    if host := run.data.get("host"):
+        node_of(run, host).remove_disks(p.ServerRef(run.id))
+
+
+def ensure_listeners(run: Run) -> None:
+    """Metadata is answered on this host in the server's networks. Listeners nobody needs are swept by reconcile."""
+    with run.db.read() as tx:
+        ports = tx.select(ServerPort, server_id=run.id)
+        wanted = networks.listeners(tx, sorted({port.network_id for port in ports}))
+    node = node_of(run, run.data["host"])
+    for listener in wanted:
+        node.ensure_metadata(listener)
+
+
+def ensure_instance(run: Run) -> dict[str, Any]:
+    with run.db.read() as tx:
+        spec = spec_of(tx, run, get_server(tx, run))
+    state = node_of(run, run.data["host"]).ensure_instance(spec)
+    return {"power_state": states.POWER[state.power_state]}
+
+
+def remove_instance(run: Run) -> None:
+    if host := run.data.get("host"):
+        node_of(run, host).remove_instance(p.ServerRef(run.id))
+
+
+def mark_active(run: Run) -> None:
+    """Last, and in our own database only: nothing after this may fail."""
+    with run.db.write() as tx:
+        server = get_server(tx, run)
+        show_task(
+            tx, server, None, vm_state=states.ACTIVE, power_state=run.data.get("power_state", states.RUNNING),
+            launched_at=server.launched_at or clock.now(), fault=None, admin_pass=None,
+        )  # fmt: skip
+
+
+def spec_of(tx: Tx, run: Run, server: Server) -> p.InstanceSpec:
+    return instance_spec(server, networks.nics(tx, server.id), guest_documents(tx, run.cloud, server))
+
+
+def guest_documents(tx: Tx, cloud: Any, server: Server) -> p.Documents:
+    seen = networks.seen(tx, [server.id]).get(server.id, networks.Seen())
+    return documents(server, cloud.settings.dns_domain, networks.public_ipv4(seen), seen.groups or None)
+
+
+# -- ends --------------------------------------------------------------------------------------------------------------
+
+
+def server_fault(error: BaseException) -> ServerFault:
+    code = error.status if isinstance(error, Fault) else 503 if isinstance(error, EngineUnavailable) else 500
+    message = str(error) or type(error).__name__
+    return ServerFault(code, message[:255], f"{type(error).__name__}: {message}"[:4000], clock.seconds(clock.now()) or "")
+
+
+def mark_error(run: Run, error: BaseException) -> None:
+    """It stays, in ERROR, saying why; its user deletes it."""
+    with run.db.write() as tx:
+        server = tx.find(Server, id=run.id)
+        if server is not None:
+            show_task(
+                tx, server, None, vm_state=states.ERROR, power_state=states.NOSTATE, fault=server_fault(error),
+                admin_pass=None,
+            )  # fmt: skip
+        instance_actions.finish(tx, run.id, run.request_id, error, run.data.get("host"))
+
+
+def close_action(run: Run) -> None:
+    with run.db.write() as tx:
+        instance_actions.finish(tx, run.id, run.request_id, host=run.data.get("host"))
+
+
+CREATE = Saga(
+    "server-create",
+    version=1,
+    failed=mark_error,
+    done=close_action,
+    steps=[
+        Step(choose_node, undo=free_claim),
+        Step(create_ports, undo=release_ports),
+        Step(await_ports),
+        Step(push_image),
+        Step(ensure_disks, undo=remove_disks),
+        Step(ensure_listeners),
+        Step(ensure_instance, undo=remove_instance),
+        Step(mark_active),
+    ],
+)

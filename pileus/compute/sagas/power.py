@@ -1,0 +1,91 @@
+"""Start, stop, reboot: the host is told, then asked until it is so."""
+
+from typing import Any
+
+from pileus.compute import instance_actions, states
+from pileus.compute.sagas.create import close_action, get_server, node_of, server_fault, show_task
+from pileus.compute.store import Server
+from pileus.core import clock
+from pileus.core.errors import EngineError
+from pileus.core.saga import Run, Saga, Step, Wait
+from pileus.node import protocol as p
+
+SOFT_SECONDS = 60  # what a guest gets to shut down by itself
+GRACE_SECONDS = 30  # beyond which a host that still has not done it has failed
+OFF = ("shutdown", "crashed")
+
+
+def _power(run: Run, action: Any, hard: bool) -> None:
+    with run.db.read() as tx:
+        host = get_server(tx, run).host
+    node_of(run, host).power(p.PowerArgs(server_id=run.id, action=action, hard=hard, timeout=SOFT_SECONDS))
+
+
+def power_on(run: Run) -> None:
+    _power(run, "start", hard=False)
+
+
+def press_button(run: Run) -> None:
+    _power(run, "stop", hard=False)
+
+
+def press_reset(run: Run) -> None:
+    _power(run, "reboot", hard=bool(run.data.get("hard")))
+
+
+def _await(run: Run, off: bool) -> dict[str, Any]:
+    """Ask the host until the guest is where it should be; more seldom as time goes."""
+    with run.db.read() as tx:
+        host = get_server(tx, run).host
+    report = node_of(run, host).list_instances()
+    state = next((found for found in report.instances if found.server_id == run.id), None)
+    if state is None or not state.domain:
+        raise EngineError(f"the guest is no longer on host {host}")
+    if (state.power_state in OFF) == off and not state.waiting:
+        return {"power_state": states.POWER[state.power_state]}
+    since = run.data.setdefault("waiting_since", clock.now())
+    waited = clock.epoch(clock.now()) - clock.epoch(since)
+    if waited > SOFT_SECONDS + GRACE_SECONDS:
+        raise EngineError(f"host {host} did not switch the guest {'off' if off else 'on'} in {waited:.0f} s")
+    raise Wait(min(1.0, 0.1 + waited / 10))
+
+
+def await_off(run: Run) -> dict[str, Any]:
+    return _await(run, off=True)
+
+
+def await_on(run: Run) -> dict[str, Any]:
+    return _await(run, off=False)
+
+
+def mark_active(run: Run) -> None:
+    _mark(run, states.ACTIVE)
+
+
+def mark_stopped(run: Run) -> None:
+    _mark(run, states.STOPPED)
+
+
+def _mark(run: Run, vm_state: str) -> None:
+    with run.db.write() as tx:
+        show_task(
+            tx, get_server(tx, run), None, vm_state=vm_state, power_state=run.data.get("power_state", 0), fault=None
+        )
+
+
+def give_up(run: Run, error: BaseException) -> None:
+    """The server is as it was, as far as anybody knows; the action says what went wrong."""
+    with run.db.write() as tx:
+        server = tx.find(Server, id=run.id)
+        if server is not None:
+            show_task(tx, server, None, fault=server_fault(error))
+        instance_actions.finish(tx, run.id, run.request_id, error)
+
+
+def _saga(kind: str, *steps: Step) -> Saga:
+    return Saga(kind, version=1, failed=give_up, done=close_action, steps=steps)
+
+
+START = _saga("server-start", Step(power_on), Step(await_on), Step(mark_active))
+STOP = _saga("server-stop", Step(press_button), Step(await_off), Step(mark_stopped))
+REBOOT = _saga("server-reboot", Step(press_reset), Step(await_on), Step(mark_active))

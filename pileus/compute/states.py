@@ -1,0 +1,92 @@
+"""What a server can be (vm_state), what can be happening to it (task_state), and which requests each allows.
+
+One place: the API's `status` is a function of both, and every transition is a line of TRANSITIONS.
+"""
+
+from typing import NamedTuple
+
+from pileus.core.errors import Conflict
+
+# stable states
+ACTIVE, BUILDING, STOPPED, ERROR = "active", "building", "stopped", "error"
+
+# what is happening
+SCHEDULING, NETWORKING, BLOCK_DEVICES, SPAWNING = "scheduling", "networking", "block_device_mapping", "spawning"
+POWERING_ON, POWERING_OFF, DELETING = "powering-on", "powering-off", "deleting"
+REBOOTING, REBOOTING_HARD = "rebooting", "rebooting_hard"
+
+# power, as libvirt counts
+NOSTATE, RUNNING, PAUSED, SHUTDOWN, CRASHED, SUSPENDED = 0, 1, 3, 4, 6, 7
+POWER = {
+    "nostate": NOSTATE, "running": RUNNING, "paused": PAUSED, "shutdown": SHUTDOWN, "crashed": CRASHED,
+    "suspended": SUSPENDED,
+}  # fmt: skip
+
+# status by vm_state, and where a task shows, by task_state
+STATUS: dict[str, tuple[str, dict[str, str]]] = {
+    BUILDING: ("BUILD", {}),
+    ACTIVE: ("ACTIVE", {REBOOTING: "REBOOT", REBOOTING_HARD: "HARD_REBOOT"}),
+    STOPPED: ("SHUTOFF", {REBOOTING_HARD: "HARD_REBOOT"}),
+    ERROR: ("ERROR", {REBOOTING_HARD: "HARD_REBOOT"}),
+}
+# what os-resetState may set
+RESETTABLE = {"active": ACTIVE, "error": ERROR}
+
+
+def status(vm_state: str, task_state: str | None) -> str:
+    plain, busy = STATUS[vm_state]
+    return busy.get(task_state, plain) if task_state else plain
+
+
+def states_of(wanted: str) -> list[tuple[str, str | None]]:
+    """The (vm_state, task_state) pairs shown as this status; a task_state of None means any that shows no other."""
+    found: list[tuple[str, str | None]] = []
+    for vm_state, (plain, busy) in STATUS.items():
+        if plain == wanted.upper():
+            found.append((vm_state, None))
+        found += [(vm_state, task) for task, shown in busy.items() if shown == wanted.upper()]
+    return found
+
+
+ANY = "*"
+
+
+class Transition(NamedTuple):
+    """A request, the states it may be made in, and what the server is then shown to be doing."""
+
+    action: str
+    vm_states: tuple[str, ...]
+    task_states: tuple[str | None, ...]
+    task_state: str | None
+    why: str
+
+
+TRANSITIONS = {
+    line.action: line
+    for line in (
+        Transition("start", (STOPPED,), (None,), POWERING_ON, "a running server has nothing to start"),
+        Transition("stop", (ACTIVE, ERROR), (None,), POWERING_OFF, "an erroneous one may still be running"),
+        Transition("reboot", (ACTIVE,), (None,), REBOOTING, "the guest is asked, so it must run"),
+        Transition(
+            "reboot-hard", (ACTIVE, STOPPED, ERROR), (None, REBOOTING, REBOOTING_HARD), REBOOTING_HARD,
+            "the way out of what hangs",
+        ),
+        Transition("delete", (ANY,), (ANY,), DELETING, "always possible"),
+        Transition("attach_interface", (ACTIVE, STOPPED), (None,), None, "the guest must not be in between"),
+        Transition("detach_interface", (ACTIVE, STOPPED), (None,), None, "the guest must not be in between"),
+        Transition("update metadata", (ACTIVE, STOPPED), (ANY,), None, "the guest is told of it"),
+        Transition("delete metadata", (ACTIVE, STOPPED), (ANY,), None, "the guest is told of it"),
+        Transition("get console output", (ACTIVE, STOPPED, ERROR), (ANY,), None, "needs a host"),
+    )
+}  # fmt: skip
+
+
+def check(action: str, server_id: str, vm_state: str, task_state: str | None) -> Transition:
+    """The transition of a request. Raises Conflict where the server's state does not allow it."""
+    line = TRANSITIONS[action]
+    word = action.removesuffix("-hard")
+    if ANY not in line.vm_states and vm_state not in line.vm_states:
+        raise Conflict(f"Cannot '{word}' instance {server_id} while it is in vm_state {vm_state}")
+    if ANY not in line.task_states and task_state not in line.task_states:
+        raise Conflict(f"Cannot '{word}' instance {server_id} while it is in task_state {task_state}")
+    return line
