@@ -10,6 +10,7 @@ from pileus.network import rows
 from pileus.network.drivers.base import Chassis
 from pileus.network.drivers.desired import Key, Row
 from pileus.network.drivers.translate import names, networks, ports, routers, security_groups
+from pileus.network.drivers.translate.networks import Naming
 from pileus.network.store.queries import by_id, select_in
 
 TABLES: dict[str, type[rows.Standard]] = {
@@ -32,7 +33,7 @@ def all_keys(tx: Tx) -> list[Key]:
     return found
 
 
-def desired_rows(tx: Tx, keys: Iterable[Key], chassis: Collection[Chassis], domain: str) -> Made:
+def desired_rows(tx: Tx, keys: Iterable[Key], chassis: Collection[Chassis], naming: Naming) -> Made:
     """The rows of each of these objects; none for those that are gone. A fixed number of queries."""
     ids: dict[str, set[str]] = {}
     for kind, object_id in keys:
@@ -42,13 +43,13 @@ def desired_rows(tx: Tx, keys: Iterable[Key], chassis: Collection[Chassis], doma
         made[names.DROP_KEY] = security_groups.drop_rows()
     found_ports = by_id(tx, rows.Port, ids.get("port", ()))
     found_subnets = by_id(tx, rows.Subnet, ids.get("subnet", ()))
-    about = _About(tx, found_ports.values(), found_subnets.values(), ids.get("network", ()), domain)
+    about = _About(tx, found_ports.values(), found_subnets.values(), ids.get("network", ()), naming)
     for network_id in ids.get("network", ()):
         if network := about.networks.get(network_id):
             made["network", network_id] = networks.network_rows(network)
     for subnet in found_subnets.values():
         made["subnet", subnet.id] = networks.subnet_rows(
-            subnet, about.networks[subnet.network_id], about.metadata_ip(subnet), domain
+            subnet, about.networks[subnet.network_id], about.metadata_ip(subnet), naming
         )
     for port in found_ports.values():
         made["port", port.id] = about.port_rows(port, chassis)
@@ -68,9 +69,9 @@ class _About:
         ports_: Collection[rows.Port],
         subnets: Collection[rows.Subnet],
         networks_: Iterable[str],
-        domain: str,
+        naming: Naming,
     ) -> None:
-        self.domain = domain
+        self.naming = naming
         wanted = {port.network_id for port in ports_} | {subnet.network_id for subnet in subnets} | set(networks_)
         self.networks = by_id(tx, rows.Network, wanted)
         self.subnets = by_id(tx, rows.Subnet, (ip.subnet_id for port in ports_ for ip in port.fixed_ips))
@@ -88,8 +89,8 @@ class _About:
         options: Mapping[str, Mapping[str, str]] = {}
         if port.extra_dhcp_opts:
             subnets = [self.subnets[ip.subnet_id] for ip in port.fixed_ips]
-            options = {s.id: networks.dhcp_options(s, network, self.metadata_ip(s), self.domain) for s in subnets}
-        return ports.port_rows(port, network, self.subnets, hosts, options)
+            options = {s.id: networks.dhcp_options(s, network, self.metadata_ip(s), self.naming) for s in subnets}
+        return ports.port_rows(port, network, self.subnets, hosts, options, self.naming.domain)
 
 
 def _groups(tx: Tx, ids: Iterable[str]) -> Made:

@@ -17,6 +17,7 @@ from pileus.core.tables import columns, shape
 from pileus.network import desired, rows
 from pileus.network.drivers.base import Chassis, MissingRows, NetworkDriver
 from pileus.network.drivers.desired import Key, Row
+from pileus.network.drivers.translate.networks import Naming
 from pileus.network.store import changes
 from pileus.network.store.queries import select_in
 
@@ -126,7 +127,9 @@ def _write(cloud: Any, tx: Tx, driver: NetworkDriver, keys: set[Key], chassis: l
 
 
 def _desired(cloud: Any, tx: Tx, keys: Iterable[Key], chassis: list[Chassis]) -> dict[Key, list[Row]]:
-    return desired.desired_rows(tx, keys, chassis, cloud.settings.dns_domain.rstrip("."))
+    settings = cloud.settings
+    naming = Naming(settings.dns_domain.rstrip("."), tuple(settings.external.dns))
+    return desired.desired_rows(tx, keys, chassis, naming)
 
 
 def differences(cloud: Any) -> list[Difference]:

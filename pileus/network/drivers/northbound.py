@@ -18,7 +18,7 @@ INDEX = "pileus"
 # Tables of ours, owners first.
 TABLES = (
     "Logical_Switch", "DHCP_Options", "Port_Group", "ACL", "Logical_Router", "Logical_Router_Port",
-    "Gateway_Chassis", "Logical_Router_Static_Route", "NAT", "Logical_Switch_Port",
+    "Gateway_Chassis", "Logical_Router_Static_Route", "NAT", "Logical_Switch_Port", "DNS",
 )  # fmt: skip
 Slot = tuple[str, str]  # table, part: which of an object's rows
 
@@ -28,21 +28,52 @@ def key_of(row: Any) -> Key:
     return (ids.get(KIND, ""), ids.get(ID, ""))
 
 
+class ByKey:
+    """A table's rows by the object they belong to, kept up to date by the library.
+
+    Its own indexes lose a row whose indexed column a transaction changed; a row's object never changes, so this one
+    listens only to rows coming and going.
+    """
+
+    columns = ()
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self._keys: dict[UUID, Key] = {}
+        self._uuids: dict[Key, set[UUID]] = {}
+
+    def add(self, row: Any) -> None:
+        if hasattr(row, "external_ids") and KIND in row.external_ids:  # a row just being inserted has no columns yet
+            key = self._keys[row.uuid] = key_of(row)
+            self._uuids.setdefault(key, set()).add(row.uuid)
+
+    def remove(self, row: Any) -> None:
+        key = self._keys.pop(row.uuid, None)
+        if key is not None:
+            self._uuids[key].discard(row.uuid)
+            if not self._uuids[key]:
+                del self._uuids[key]
+
+    def find(self, key: Key) -> tuple[UUID, ...]:
+        return tuple(self._uuids.get(key, ()))
+
+
 def create_indexes(idl: Any) -> None:
     """Called once, before the first connection."""
     for table in TABLES:
-        idl.index_create(table, INDEX).add_column("external_ids", key=key_of)
+        idl.tables[table].rows.indexes[INDEX] = ByKey()
+
+
+def _in_table(idl: Any, name: str, key: Key) -> list[Any]:
+    rows = idl.tables[name].rows
+    return [rows[uuid] for uuid in rows.indexes[INDEX].find(key)]
 
 
 def rows_of(idl: Any, key: Key) -> dict[Slot, Any]:
     """The rows of one object, as they are."""
-    found = {}
-    for name in TABLES:
-        rows = idl.tables[name].rows
-        probe = rows.IndexEntry(external_ids={KIND: key[0], ID: key[1]})
-        for row in rows.indexes[INDEX].irange(probe, probe):
-            found[(name, row.external_ids.get(PART, ""))] = row
-    return found
+    return {(name, row.external_ids.get(PART, "")): row for name in TABLES for row in _in_table(idl, name, key)}
 
 
 def plain(row: Any, column: str) -> Any:
@@ -162,9 +193,7 @@ class Writer:
 
 
 def rows_of_table(idl: Any, ref: Ref) -> Any | None:
-    rows = idl.tables[ref.table].rows
-    probe = rows.IndexEntry(external_ids={KIND: ref.kind, ID: ref.id})
-    found = rows.indexes[INDEX].irange(probe, probe)
+    found = _in_table(idl, ref.table, ref.key)
     return next((row for row in found if row.external_ids.get(PART, "") == ref.part), None)
 
 

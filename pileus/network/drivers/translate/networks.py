@@ -1,8 +1,8 @@
 """Networks and subnets: logical switches and the DHCP options of their ports. Pure."""
 
 import ipaddress
-from collections.abc import Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from pileus.network.drivers.desired import Row, Value
 from pileus.network.drivers.translate import names
@@ -10,7 +10,6 @@ from pileus.network.rows import Network, Subnet
 
 METADATA_ADDRESS = "169.254.169.254"
 LEASE_SECONDS = 43200
-DNS_DOMAIN = "openstacklocal"
 # DHCPv6 names differ from v4's; stateless and stateful need the same row, SLAAC alone needs none.
 DHCPV6_MODES = ("dhcpv6-stateful", "dhcpv6-stateless")
 
@@ -48,6 +47,16 @@ def _localnet(network: Network) -> Row:
     )
 
 
+class Naming(NamedTuple):
+    """What guests are told of names: the cloud's domain, and servers where a subnet names none."""
+
+    domain: str = "openstacklocal"
+    servers: tuple[str, ...] = ()
+
+
+NAMING = Naming()
+
+
 def server_mac(subnet_id: str) -> str:
     """The address DHCP answers come from: the same each time, so that leases survive a rebuild."""
     digest = blake2b(subnet_id.encode(), digest_size=3).hexdigest()
@@ -60,20 +69,20 @@ def dhcp_needed(subnet: Subnet) -> bool:
     return subnet.ip_version == 4 or subnet.ipv6_address_mode in DHCPV6_MODES
 
 
-def dhcp_options(subnet: Subnet, network: Network, metadata_ip: str | None, domain: str = DNS_DOMAIN) -> dict[str, str]:
+def dhcp_options(subnet: Subnet, network: Network, metadata_ip: str | None, naming: Naming = NAMING) -> dict[str, str]:
     """What DHCP tells a guest on this subnet. `metadata_ip`: where the metadata service is reached from here."""
     if subnet.ip_version == 6:
-        return _dhcpv6_options(subnet, domain)
+        return _dhcpv6_options(subnet, naming)
     options = {
         "server_id": subnet.gateway_ip or metadata_ip or _first_address(subnet.cidr),
         "server_mac": server_mac(subnet.id),
         "lease_time": str(LEASE_SECONDS),
         "mtu": str(network.mtu),
-        "domain_name": f'"{domain}"',
+        "domain_name": f'"{naming.domain}"',
     }
     if subnet.gateway_ip:
         options["router"] = subnet.gateway_ip
-    if servers := [server for server in subnet.dns_nameservers if ":" not in server]:
+    if servers := [server for server in subnet.dns_nameservers or naming.servers if ":" not in server]:
         options["dns_server"] = "{" + ", ".join(servers) + "}"
     routes = [(route["destination"], route["nexthop"]) for route in subnet.host_routes]
     if metadata_ip:
@@ -86,9 +95,9 @@ def dhcp_options(subnet: Subnet, network: Network, metadata_ip: str | None, doma
     return options
 
 
-def _dhcpv6_options(subnet: Subnet, domain: str) -> dict[str, str]:
-    options = {"server_id": server_mac(subnet.id), "domain_search": f'"{domain}"'}
-    if servers := [server for server in subnet.dns_nameservers if ":" in server]:
+def _dhcpv6_options(subnet: Subnet, naming: Naming) -> dict[str, str]:
+    options = {"server_id": server_mac(subnet.id), "domain_search": f'"{naming.domain}"'}
+    if servers := [server for server in subnet.dns_nameservers or naming.servers if ":" in server]:
         options["dns_server"] = "{" + ", ".join(servers) + "}"
     if subnet.ipv6_address_mode == "dhcpv6-stateless":
         options["dhcpv6_stateless"] = "true"
@@ -99,13 +108,8 @@ def _first_address(cidr: str) -> str:
     return str(ipaddress.ip_network(cidr)[1])
 
 
-def subnet_rows(subnet: Subnet, network: Network, metadata_ip: str | None, domain: str = DNS_DOMAIN) -> list[Row]:
+def subnet_rows(subnet: Subnet, network: Network, metadata_ip: str | None, naming: Naming = NAMING) -> list[Row]:
     if not dhcp_needed(subnet):
         return []
-    options = dhcp_options(subnet, network, metadata_ip, domain)
+    options = dhcp_options(subnet, network, metadata_ip, naming)
     return [Row(table="DHCP_Options", columns={"cidr": subnet.cidr, "options": options})]
-
-
-def metadata_ip_of(subnet: Subnet, metadata_addresses: Sequence[tuple[str, str]]) -> str | None:
-    """The metadata port's address on this subnet, from its (subnet id, address) pairs."""
-    return next((address for subnet_id, address in metadata_addresses if subnet_id == subnet.id), None)

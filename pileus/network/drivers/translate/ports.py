@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pileus.network import rows
 from pileus.network.drivers.desired import Holder, Ref, Row, Value
 from pileus.network.drivers.translate import names
-from pileus.network.drivers.translate.networks import dhcp_needed
+from pileus.network.drivers.translate.networks import NAMING, dhcp_needed
 
 MAX_GATEWAY_CHASSIS = 5
 # Neutron's option names, as people write them in extra_dhcp_opts, to OVN's.
@@ -46,6 +46,7 @@ def port_rows(
     subnets: Mapping[str, rows.Subnet],
     gateway_hosts: Sequence[str] = (),
     dhcp_options: Mapping[str, Mapping[str, str]] | None = None,
+    domain: str = NAMING.domain,
 ) -> list[Row]:
     """All rows of a port.
 
@@ -56,7 +57,7 @@ def port_rows(
         return []  # an address, nothing that is plugged in
     if port.device_owner in rows.ROUTER_OWNERS and port.device_id:
         return [*_router_side(port, network, subnets, gateway_hosts), _switch_side(port, network)]
-    return _plain(port, network, subnets, dhcp_options or {})
+    return [*_plain(port, network, subnets, dhcp_options or {}), *_name(port, domain)]
 
 
 def _ids(port: rows.Port, network: rows.Network) -> dict[str, str]:
@@ -93,6 +94,18 @@ def _plain(
     holders: tuple[Holder, ...] = (names.in_switch(network.id), *map(names.member_of, groups))
     row = Row(table="Logical_Switch_Port", columns=columns, external_ids=_ids(port, network), holders=holders)
     return [row, *extras]
+
+
+def _name(port: rows.Port, domain: str) -> list[Row]:
+    """The port's name, answered on its network by OVN itself."""
+    addresses = " ".join(ip.ip_address for ip in port.fixed_ips)
+    if not port.dns_name or not addresses or trusted(port):
+        return []
+    name = port.dns_name.lower().rstrip(".")
+    short = name.removesuffix(f".{domain}")
+    records = {short: addresses, f"{short}.{domain}": addresses}
+    holder = Holder(names.switch(port.network_id), "dns_records")
+    return [Row(table="DNS", columns={"records": records}, holders=(holder,))]
 
 
 def _options(port: rows.Port) -> dict[str, str]:
