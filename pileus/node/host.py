@@ -195,7 +195,7 @@ class HostNode:
     def _xml(self, spec: p.InstanceSpec) -> str:
         folder = self._instances.path(spec.server_id)
         base = self._images.find(spec.disks.root.image_id) if spec.disks.root else None
-        disks = list_disks(plan(spec.disks, base), folder, spec.disk_bus)
+        disks = list_disks(plan(spec.disks, base), folder, self._images, spec.disk_bus)
         host = Host(accel=self.accel, userspace_datapath=bool(spec.nics) and self._ovs.userspace)
         return domain_xml(spec, disks, str(folder / "console.log"), host)
 

@@ -107,6 +107,8 @@ class Disk(Struct, frozen=True, kw_only=True):
     path: str
     format: str
     size: int  # bytes the guest sees
+    base: str = ""  # of an overlay: the file below it
+    base_format: str = ""
 
 
 class DiskList(Struct, frozen=True):

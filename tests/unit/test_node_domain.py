@@ -11,7 +11,9 @@ from pileus.node.vm.domain import Host, domain_name, domain_xml, server_of
 from tests.node_contract import spec_of
 
 DISKS = [
-    p.Disk(role="root", device="vda", path="/d/root.qcow2", format="qcow2", size=1 << 30),
+    p.Disk(
+        role="root", device="vda", path="/d/root.qcow2", format="qcow2", size=1 << 30, base="/b/i", base_format="raw"
+    ),
     p.Disk(role="config", device="vdb", path="/d/config.iso", format="raw", size=4096),
 ]
 NIC = p.Nic(port_id="0a1b2c3d-4e5f-6789-abcd-ef0123456789", mac="fa:16:3e:00:00:05", network_id="n", mtu=1442)
@@ -58,6 +60,13 @@ def test_disks_in_order_and_the_config_drive_read_only() -> None:
         ("vdb", "raw"),
     ]
     assert [d.find("readonly") is not None for d in disks] == [False, True]
+
+
+def test_the_base_under_a_root_disk_is_named_and_keeps_its_owner() -> None:
+    base = one(described(), "devices/disk/backingStore")
+    assert (one(base, "source").get("file"), one(base, "format").get("type")) == ("/b/i", "raw")
+    assert one(base, "source/seclabel").get("relabel") == "no"
+    assert one(base, "backingStore") is not None
 
 
 def test_an_interface_joins_its_logical_port() -> None:

@@ -24,6 +24,7 @@ class Planned(NamedTuple):
     format: str
     size: int
     filesystem: str = ""
+    base: Image | None = None
 
 
 def plan(spec: DiskSpec, base: Image | None) -> list[Planned]:
@@ -36,7 +37,7 @@ def plan(spec: DiskSpec, base: Image | None) -> list[Planned]:
         if size < base.virtual_size:
             needs = -(-base.virtual_size // GIB)
             raise NodeError("invalid", f"the image needs a root disk of {needs} GiB, not {spec.root.size_gb}")
-        planned.append(Planned("root", "root.qcow2", "qcow2", size))
+        planned.append(Planned("root", "root.qcow2", "qcow2", size, base=base))
     for n, disk in enumerate(spec.ephemerals):
         planned.append(Planned(f"ephemeral{n}", f"ephemeral{n}.raw", "raw", disk.size_gb * GIB, disk.format))
     if spec.swap_mb:
@@ -57,19 +58,18 @@ def ensure_disks(spec: InstanceSpec, folder: Path, cache: ImageCache) -> list[Di
             continue
         part = folder / (disk.file + PART)
         part.unlink(missing_ok=True)
-        if disk.role == "root":
-            assert base is not None  # plan refuses otherwise
-            make_overlay(part, cache.path(base.image_id), base.format, disk.size)
+        if disk.base:
+            make_overlay(part, cache.path(disk.base.image_id), disk.base.format, disk.size)
         elif disk.role == "config":
             part.write_bytes(config_drive(config_drive_tree(spec, os.urandom(512))))
             part.chmod(0o400)
         else:
             make_blank(part, disk)
         part.rename(path)
-    return list_disks(planned, folder, spec.disk_bus)
+    return list_disks(planned, folder, cache, spec.disk_bus)
 
 
-def list_disks(planned: list[Planned], folder: Path, bus: str = "virtio") -> list[Disk]:
+def list_disks(planned: list[Planned], folder: Path, cache: ImageCache, bus: str = "virtio") -> list[Disk]:
     """The planned disks as a guest will see them; NodeError not_found if one is missing."""
     disks = []
     for n, disk in enumerate(planned):
@@ -78,7 +78,18 @@ def list_disks(planned: list[Planned], folder: Path, bus: str = "virtio") -> lis
             raise NodeError("not_found", f"disk {disk.role} does not exist in {folder}")
         device = f"{PREFIX.get(bus, 'vd')}{chr(97 + n)}"
         size = disk.size or path.stat().st_size
-        disks.append(Disk(role=disk.role, device=device, path=str(path), format=disk.format, size=size))
+        base, base_format = ("", "") if not disk.base else (str(cache.path(disk.base.image_id)), disk.base.format)
+        disks.append(
+            Disk(
+                role=disk.role,
+                device=device,
+                path=str(path),
+                format=disk.format,
+                size=size,
+                base=base,
+                base_format=base_format,
+            )
+        )
     return disks
 
 

@@ -52,7 +52,9 @@ class Namespace:
         remove_foot(self.device, self._ovs)
 
     def _connect(self) -> None:
-        tried("ip", "link", "delete", self.device)  # a dead process's, which the kernel has not collected yet
+        # A dead process's foot goes first, and in a transaction of its own: a port removed and added in one is to
+        # Open vSwitch the same port, and it would go on holding the dead device.
+        remove_foot(self.device, self._ovs)
         home, quiet = str(os.getpid()), self._ovs.userspace
 
         def inside() -> None:

@@ -31,11 +31,9 @@ class OpenVSwitch:
         return self._vsctl("list-ports", BRIDGE).split()
 
     def ensure_port(self, device: str, port_id: str) -> None:
-        """Join a device to a logical port. Made anew: a row left by a dead device is not opened again."""
+        """Join a device to a logical port."""
         self._vsctl(
-            "--if-exists", "del-port", BRIDGE, device,
-            "--", "add-port", BRIDGE, device,
-            "--", "set", "Interface", device, f"external_ids:iface-id={port_id}",
+            "--may-exist", "add-port", BRIDGE, device, "--", "set", "Interface", device, f"external_ids:iface-id={port_id}",
         )  # fmt: skip
 
     def remove_port(self, device: str) -> None:

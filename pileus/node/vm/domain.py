@@ -113,11 +113,23 @@ def _disk(disk: Disk, bus: str) -> ET.Element:
     element = ET.Element("disk", type="file", device="disk")
     ET.SubElement(element, "driver", name="qemu", type=disk.format, cache="writeback", discard="unmap")
     ET.SubElement(element, "source", file=disk.path)
+    if disk.base:
+        element.append(_base(disk))
     ET.SubElement(element, "target", dev=disk.device, bus=bus)
     _text(element, "serial", disk.role)
     if disk.role == "config":
         ET.SubElement(element, "readonly")
     return element
+
+
+def _base(disk: Disk) -> ET.Element:
+    """Named here, so that nothing is read from the guest's file; not relabelled, or QEMU's user would own all bases."""
+    base = ET.Element("backingStore", type="file")
+    ET.SubElement(base, "format", type=disk.base_format)
+    source = ET.SubElement(base, "source", file=disk.base)
+    ET.SubElement(source, "seclabel", model="dac", relabel="no")
+    ET.SubElement(base, "backingStore")
+    return base
 
 
 def _nic(nic: Nic, host: Host) -> ET.Element:

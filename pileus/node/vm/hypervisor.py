@@ -75,6 +75,7 @@ class Hypervisor:
         self.uri = uri
         self._woken, self._connected = woken, connected
         self._connection: Any = None
+        self._capabilities = ""
         self._lost = threading.Event()
         self._stopped = threading.Event()
         self._queue: queue.SimpleQueue[Woken | None] = queue.SimpleQueue()
@@ -118,7 +119,9 @@ class Hypervisor:
         """Version of the hypervisor, number of active domains, capabilities as XML."""
         with translated("host facts"):
             connection = self._open()
-            return connection.getVersion(), connection.numOfDomains(), connection.getCapabilities()
+            if not self._capabilities:  # the first asks QEMU and takes most of a second
+                self._capabilities = connection.getCapabilities()
+            return connection.getVersion(), connection.numOfDomains(), self._capabilities
 
     # --- what should be ---
 
