@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from pileus import services
+from pileus import identity, services
 from pileus.cloud import Cloud
 from pileus.core import clock, log
 from pileus.core.asgi import Edge
@@ -100,6 +100,8 @@ def token(rq: Request, proceed: Proceed) -> Response:
             raise _unauthorized(rq)
         found.request_id, found.global_request_id = rq.request_id, rq.ctx.global_request_id
         rq.ctx = found
+        if found.access_rules is not None and not identity.permitted(found, rq):
+            raise Unauthorized("The application credential's access rules do not allow this call.")
     rq.route = choose(candidates, rq)
     return proceed(rq)
 

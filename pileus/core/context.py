@@ -24,6 +24,7 @@ class Context(msgspec.Struct, kw_only=True):
     is_admin_project: bool = True
     request_id: str = ""
     global_request_id: str | None = None
+    access_rules: Any = None  # the only calls it is good for, where an application credential limits them
     token: Any = None  # the identity service's own view of the token
     attributes: dict[str, Any] = {}  # what policy checks may name, flat; made by `credentials`
 

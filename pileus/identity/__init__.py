@@ -3,8 +3,9 @@
 The front: what other services and the program itself may use.
 """
 
+from pileus.identity.access_rules import permitted
 from pileus.identity.bootstrap import bootstrap
 from pileus.identity.store import Domain, Project, User, find_project
 from pileus.identity.tokens import Tokens
 
-__all__ = ["Domain", "Project", "Tokens", "User", "bootstrap", "find_project"]
+__all__ = ["Domain", "Project", "Tokens", "User", "bootstrap", "find_project", "permitted"]

@@ -70,6 +70,7 @@ RULES = [
     Rule("admin_required", "role:admin"),
     Rule("owner", "user_id:%(user_id)s"),
     Rule("admin_or_owner", "rule:admin_required or rule:owner"),
+    # list_trusts_of_anybody is ours: whose trusts a list is about decides which of OpenStack's three rules is asked
     Rule("service_role", "role:service"),
     Rule("token_subject", "user_id:%(target.token.user_id)s"),
     Rule(
@@ -88,6 +89,7 @@ get_auth_catalog GET /v3/auth/catalog
 get_auth_projects GET /v3/auth/projects
 get_auth_domains GET /v3/auth/domains
 get_auth_system GET /v3/auth/system
+list_trusts_of_anybody GET /v3/OS-TRUST/trusts
 list_regions GET /v3/regions
 get_region GET /v3/regions/{{region_id}}
     @

@@ -5,7 +5,7 @@ from typing import Any
 
 from pileus.core import clock
 from pileus.core.errors import BadRequest
-from pileus.core.fields import FALSE, OPTIONAL, REQUIRED, TRUE, Boolean, Field, Items, Object, Text
+from pileus.core.fields import FALSE, OPTIONAL, REQUIRED, TRUE, Boolean, Field, Integer, Items, Object, Text
 from pileus.core.resources import KEEP, Resource
 
 NAME = r"[\s\S]*\S[\s\S]*"  # not only blanks
@@ -208,4 +208,58 @@ POLICY = Entity(
         Blob("blob", create=REQUIRED, update=True, max=1 << 20),
     ],
     plural="policies",
+)
+
+# what requests name besides: roles by id or name, access rules by id or by what they say
+ROLES = Items("roles", Object("role", [Text("id", max=64), Text("name")], open=True), max=1000)
+ACCESS_RULES = Items(
+    "access_rules",
+    Object(
+        "access_rule",
+        [
+            Text("id", max=64),
+            Text("service", min=1),
+            Text("method", choices=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
+            Text("path", max=128, pattern=r"/.*"),
+        ],
+    ),
+    null=True,
+    max=1000,
+)
+
+TRUST = Entity(
+    "trust",
+    [
+        Text("trustor_user_id", create=REQUIRED, max=64),
+        Text("trustee_user_id", create=REQUIRED, max=64),
+        Boolean("impersonation", create=REQUIRED),
+        Text("project_id", create=OPTIONAL, null=True, max=64),
+        Expiry("expires_at", create=OPTIONAL, null=True),
+        Integer("remaining_uses", create=OPTIONAL, null=True, min=1),
+        Integer("redelegation_count", create=OPTIONAL, null=True, min=0),
+        Text("redelegated_trust_id"),
+        Text("deleted_at", show=lambda row: None),
+    ],
+    path="OS-TRUST/trusts",
+)
+
+ACCESS_RULE = Entity(
+    "access_rule",
+    [
+        Text("service", filter=True),
+        Text("method", filter=True),
+        Text("path", filter=True),
+    ],
+)
+
+APPLICATION_CREDENTIAL = Entity(
+    "application_credential",
+    [
+        _name(255),
+        _description(),
+        Text("project_id"),
+        Text("user_id"),
+        Expiry("expires_at", create=OPTIONAL, null=True),
+        Boolean("unrestricted", create=OPTIONAL, default=False),
+    ],
 )

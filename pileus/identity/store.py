@@ -177,7 +177,6 @@ class ApplicationCredential(msgspec.Struct):
     expires_at: str | None
     unrestricted: bool
     access_rule_ids: list[str]
-    system: str | None = None
 
 
 @table("access_rules", index=[("user_id",)], references={"user_id": "users.id"}, cascade=["user_id"])

@@ -5,22 +5,29 @@ generation stands, validation is a dictionary look-up and one integer compare.
 """
 
 import base64
-import os
 import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 
 from pileus.core import clock
 from pileus.core.context import Context
 from pileus.core.db import Database, Tx
 from pileus.core.errors import Unauthorized
-from pileus.identity import grants, store
-from pileus.identity.store import Project, Revocation, Role, User, generation
+from pileus.identity import access_rules, grants, keys, store
+from pileus.identity.store import (
+    AccessRule,
+    ApplicationCredential,
+    Project,
+    Revocation,
+    Role,
+    Trust,
+    User,
+    generation,
+)
 
 _MOST = 20_000  # tokens remembered
 _POLL = 0.25  # seconds between looks at the generation where asking costs a round trip
@@ -36,6 +43,8 @@ class Payload(msgspec.Struct, array_like=True):
     issued_at: str
     expires_at: str
     audit_ids: list[str]
+    trust_id: str | None = None
+    application_credential_id: str | None = None
 
 
 class Token(msgspec.Struct):
@@ -48,6 +57,9 @@ class Token(msgspec.Struct):
     project: Project | None = None
     project_domain: Project | None = None
     domain: Project | None = None
+    trust: Trust | None = None
+    credential: ApplicationCredential | None = None
+    access_rules: list[AccessRule] | None = None  # all it may be used for, where the credential says
 
 
 class Tokens:
@@ -56,24 +68,36 @@ class Tokens:
     def __init__(self, db: Database, folder: Path, seconds: int):
         self.db = db
         self.seconds = seconds
-        self._fernet = MultiFernet([Fernet(key) for key in _keys(folder)])
+        self._fernet = keys.fernet(folder)
         self._known: dict[str, tuple[int, str, Context]] = {}
         self._generation = -1
         self._asked = 0.0
         self._seen = -1
 
-    def issue(
-        self, user_id: str, methods: Iterable[str], scope: str = "", scope_id: str | None = None,
-        expires_at: str | None = None, parent: Payload | None = None,
-    ) -> tuple[str, Payload]:  # fmt: skip
-        """A new token. `parent` is the token it was made from: the audit chain goes on and its expiry holds."""
+    def payload(
+        self, user_id: str, methods: Iterable[str], scope: str = "", scope_id: str | None = None, *,
+        expires_at: str | None = None, parent: Payload | None = None, trust_id: str | None = None,
+        application_credential_id: str | None = None,
+    ) -> Payload:  # fmt: skip
+        """What a new token says. `parent` is the token it is made from: the audit chain goes on."""
         audit_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
         chain = [audit_id] if parent is None else [audit_id, parent.audit_ids[-1]]
-        payload = Payload(
+        return Payload(
             user_id=user_id, methods=list(dict.fromkeys(methods)), scope=scope, scope_id=scope_id,
             issued_at=clock.now(), expires_at=expires_at or clock.after(self.seconds), audit_ids=chain,
+            trust_id=trust_id, application_credential_id=application_credential_id,
         )  # fmt: skip
-        return self._fernet.encrypt(msgspec.msgpack.encode(payload)).decode().rstrip("="), payload
+
+    def seal(self, payload: Payload) -> str:
+        """The token itself."""
+        return self._fernet.encrypt(msgspec.msgpack.encode(payload)).decode().rstrip("=")
+
+    def issue(
+        self, user_id: str, methods: Iterable[str], scope: str = "", scope_id: str | None = None
+    ) -> tuple[str, Payload]:
+        """A token for somebody known, without asking for anything: for the cloud's own use."""
+        payload = self.payload(user_id, methods, scope, scope_id)
+        return self.seal(payload), payload
 
     def read(self, secret: str) -> Payload | None:
         """What a token says, if it is ours and has not expired."""
@@ -97,6 +121,7 @@ class Tokens:
             self._known.pop(secret, None)
             return None
         context = _context(found)
+        _ = context.credentials  # made here, once, for all requests that bring this token
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[secret] = (current, found.payload.expires_at, context)
@@ -111,8 +136,9 @@ class Tokens:
             token = resolve(tx, payload)
         except Unauthorized:
             return None
-        voided = token.user.valid_after is not None and payload.issued_at < token.user.valid_after
-        return None if voided else token
+        return (
+            None if any(row.valid_after and payload.issued_at < row.valid_after for row in _subjects(token)) else token
+        )
 
     def _current(self) -> int:
         now = time.monotonic()
@@ -124,31 +150,66 @@ class Tokens:
         return self._generation
 
 
+def _subjects(token: Token) -> list[User | Project]:
+    """All whose disabling voids a token for good."""
+    rows = (token.user, token.user_domain, token.project, token.project_domain, token.domain)
+    return [row for row in rows if row is not None]
+
+
 def resolve(tx: Tx, payload: Payload) -> Token:
     """Look up all that a payload names. Raises Unauthorized when user or scope are gone, disabled or without a role."""
     user = tx.find(User, id=payload.user_id)
     domain = tx.find(Project, id=user.domain_id) if user else None
     if user is None or domain is None or not user.enabled or not domain.enabled:
         raise Unauthorized("The user or its domain is gone or disabled.")
+    token = Token(payload, user, domain, [])
+    holder, limit = _delegation(tx, token)
     if payload.scope == "project":
         project = tx.find(Project, id=payload.scope_id)
         above = tx.find(Project, id=project.domain_id or project.id) if project else None
         if project is None or above is None or not project.enabled or not above.enabled:
             raise Unauthorized("The project or its domain is gone or disabled.")
-        roles = grants.roles_on_project(tx, user.id, project)
-        token = Token(payload, user, domain, roles, project=project, project_domain=above)
+        token.project, token.project_domain = project, above
+        token.roles = grants.roles_on_project(tx, holder, project)
     elif payload.scope == "domain":
         scoped = tx.find(Project, id=payload.scope_id)
         if scoped is None or not scoped.enabled or not scoped.is_domain:
             raise Unauthorized("The domain is gone or disabled.")
-        token = Token(payload, user, domain, grants.roles_on_domain(tx, user.id, scoped.id), domain=scoped)
+        token.domain = scoped
+        token.roles = grants.roles_on_domain(tx, user.id, scoped.id)
     elif payload.scope == "system":
-        token = Token(payload, user, domain, grants.roles_on_system(tx, user.id))
-    else:
-        return Token(payload, user, domain, [])
-    if not token.roles:
+        token.roles = grants.roles_on_system(tx, user.id)
+    if limit is not None:
+        allowed = grants.imply(tx, set(limit))
+        token.roles = [role for role in token.roles if role.id in allowed]
+    if payload.scope and not token.roles:
         raise Unauthorized(f"User {user.id} has no access to the {payload.scope} asked for.")
     return token
+
+
+def _delegation(tx: Tx, token: Token) -> tuple[str, list[str] | None]:
+    """Whose roles count, and to which they are limited: a trust's, an application credential's, or all of the user's.
+
+    Raises Unauthorized when what delegated them is gone, spent, or its people are disabled.
+    """
+    payload, now = token.payload, clock.now()
+    if payload.trust_id:
+        token.trust = trust = tx.find(Trust, id=payload.trust_id)
+        if trust is None or (trust.expires_at is not None and trust.expires_at <= now):
+            raise Unauthorized("The trust is gone or has expired.")
+        for user_id in (trust.trustor_user_id, trust.trustee_user_id):
+            person = tx.find(User, id=user_id)
+            if person is None or not person.enabled:
+                raise Unauthorized("The trustor or the trustee is gone or disabled.")
+        return trust.trustor_user_id, trust.role_ids
+    if payload.application_credential_id:
+        token.credential = found = tx.find(ApplicationCredential, id=payload.application_credential_id)
+        if found is None or (found.expires_at is not None and found.expires_at <= now):
+            raise Unauthorized("The application credential is gone or has expired.")
+        if found.access_rule_ids:
+            token.access_rules = access_rules.of(tx, found)
+        return found.user_id, found.role_ids
+    return payload.user_id, None
 
 
 def _context(token: Token) -> Context:
@@ -168,17 +229,5 @@ def _context(token: Token) -> Context:
         roles=frozenset(role.name.lower() for role in token.roles),
         role_ids=frozenset(role.id for role in token.roles),
         token=token.payload,
+        access_rules=token.access_rules,
     )
-
-
-def _keys(folder: Path) -> list[bytes]:
-    """The keys, newest first; a first one is made when there is none."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    files = sorted((path for path in folder.iterdir() if path.name.isdigit()), key=lambda path: -int(path.name))
-    if not files:
-        first: Any = folder / "0"
-        handle = os.open(first, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(Fernet.generate_key())
-        files = [first]
-    return [path.read_bytes().strip() for path in files]

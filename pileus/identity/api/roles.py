@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from pileus.core.errors import BadRequest, NotFound
 from pileus.core.paging import Where
 from pileus.core.wire import Request
 from pileus.identity import roles
 from pileus.identity.api.base import Target, api, asked_for, creating, here, listing, many, one, updating
-from pileus.identity.resources import ROLE
+from pileus.identity.resources import ROLE, ROLES
 from pileus.identity.store import Role
 
 Pair = tuple[Role, Role]
@@ -19,6 +20,21 @@ def role(rq: Request, role_id: str) -> Target[Role]:
 
 def new_role(rq: Request) -> Target[None]:
     return Target(None, role=asked_for(rq, "role"))
+
+
+def named_roles(rq: Request, given: Any) -> list[str]:
+    """The ids of roles that a body names by id or by name. Raises BadRequest, NotFound."""
+    found = []
+    for item in ROLES.check(given):
+        if not item.get("id") and not item.get("name"):
+            raise BadRequest("Invalid input for field 'roles': each has an id or a name.")
+        row = (
+            roles.get_role(rq.tx, item["id"]) if item.get("id") else rq.tx.find(Role, name=item["name"], domain_id=None)
+        )
+        if row is None:
+            raise NotFound(f"Could not find role: {item['name']}.")
+        found.append(row.id)
+    return list(dict.fromkeys(found))
 
 
 def _of_domain(rq: Request, rule: str, domain_id: Any) -> None:

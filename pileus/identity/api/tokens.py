@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, NotFound
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
@@ -9,19 +10,15 @@ from pileus.identity import authentication, grants
 from pileus.identity.api.base import api
 from pileus.identity.catalog import catalog
 from pileus.identity.store import Project, Revocation, changed
-from pileus.identity.tokens import Payload, Token, resolve
+from pileus.identity.tokens import Payload, Token
 
 
-@api.post("/v3/auth/tokens", policy=PUBLIC, tx="read", status=201)
+@api.post("/v3/auth/tokens", policy=PUBLIC, tx="", status=201)
 def issue_token(rq: Request) -> Response:
     """Authenticate and issue a token."""
-    asked = authentication.parse(rq.json)
-    found = authentication.authenticate(rq.tx, rq.cloud.tokens, asked)
-    scope, scope_id = authentication.scope(rq.tx, asked, found)
-    secret, payload = rq.cloud.tokens.issue(
-        found.user.id, found.methods, scope, scope_id, expires_at=found.expires_at, parent=found.parent
-    )
-    body = render(rq, resolve(rq.tx, payload), with_catalog="nocatalog" not in rq.query)
+    secret, token = authentication.log_in(rq.cloud.db, rq.cloud.tokens, authentication.parse(rq.json))
+    with rq.cloud.db.read() as tx:
+        body = render(tx, token, with_catalog="nocatalog" not in rq.query)
     return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})
 
 
@@ -37,7 +34,7 @@ def subject(rq: Request) -> dict[str, Any]:
 @api.get("/v3/auth/tokens", policy="identity:validate_token", on=subject)
 def validate_token(rq: Request, found: dict[str, Any]) -> Response:
     """Validate a token and say what it stands for."""
-    body = render(rq, found["token"], with_catalog="nocatalog" not in rq.query)
+    body = render(rq.tx, found["token"], with_catalog="nocatalog" not in rq.query)
     return Response(body, 200, {"x-subject-token": found["secret"], "vary": "X-Auth-Token"})
 
 
@@ -100,7 +97,7 @@ def _project(rq: Request, project: Project) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def render(rq: Request, token: Token, with_catalog: bool) -> dict[str, Any]:
+def render(tx: Tx, token: Token, with_catalog: bool) -> dict[str, Any]:
     """A token's body."""
     payload = token.payload
     body: dict[str, Any] = {
@@ -123,8 +120,28 @@ def render(rq: Request, token: Token, with_catalog: bool) -> dict[str, Any]:
         body["domain"] = {"id": token.domain.id, "name": token.domain.name}
     if payload.scope == "system":
         body["system"] = {"all": True}
+    if token.trust:
+        trust = token.trust
+        body["OS-TRUST:trust"] = {
+            "id": trust.id,
+            "impersonation": trust.impersonation,
+            "trustor_user": {"id": trust.trustor_user_id},
+            "trustee_user": {"id": trust.trustee_user_id},
+        }
+    if token.credential:
+        credential = token.credential
+        body["application_credential"] = {
+            "id": credential.id,
+            "name": credential.name,
+            "restricted": not credential.unrestricted,
+        }
+        if token.access_rules is not None:
+            body["application_credential"]["access_rules"] = [
+                {"id": rule.id, "service": rule.service, "method": rule.method, "path": rule.path}
+                for rule in token.access_rules
+            ]
     if payload.scope:
         body["roles"] = [{"id": role.id, "name": role.name} for role in token.roles]
         if with_catalog:
-            body["catalog"] = catalog(rq.tx, payload.scope_id if payload.scope == "project" else None, token.user.id)
+            body["catalog"] = catalog(tx, payload.scope_id if payload.scope == "project" else None, token.user.id)
     return {"token": body}

@@ -1,20 +1,11 @@
 """Domains and projects: a tree, tags, who may change what, what goes with them."""
 
-import uuid
 from typing import Any
 
 import pytest
 
 from tests.harness import Client
-
-
-def unique(word: str = "name") -> str:
-    return f"{word}-{uuid.uuid4().hex[:12]}"
-
-
-def make(client: Client, kind: str, path: str = "", **given: Any) -> Any:
-    body = {kind: {"name": unique(kind), **given}}
-    return client.post(path or f"/v3/{kind}s", body).ok(201)[kind]
+from tests.spec.identity.helpers import make, unique
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""Credentials kept for users (EC2 keys, TOTP seeds), encrypted in the database with keys of their own."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import InvalidToken, MultiFernet
+
+from pileus.core import clock
+from pileus.core.db import Tx
+from pileus.core.errors import BadRequest, Conflict, Fault, NotFound
+from pileus.identity.keys import fernet
+from pileus.identity.store import Credential
+
+FOLDER = "keys-credentials"  # in the state folder
+
+
+class Vault:
+    """Encrypts and decrypts blobs."""
+
+    def __init__(self, state: Path):
+        self._fernet: MultiFernet = fernet(state / FOLDER)
+
+    def close(self, blob: str) -> str:
+        return self._fernet.encrypt(blob.encode()).decode()
+
+    def open(self, row: Credential) -> str:
+        try:
+            return self._fernet.decrypt(row.encrypted_blob.encode()).decode()
+        except InvalidToken:
+            raise Fault(f"Credential {row.id} cannot be decrypted: its key is not in {FOLDER}.") from None
+
+
+def get_credential(tx: Tx, credential_id: str) -> Credential:
+    """Raises NotFound."""
+    found = tx.find(Credential, id=credential_id)
+    if found is None:
+        raise NotFound(f"Could not find credential: {credential_id}.")
+    return found
+
+
+def create_credential(tx: Tx, vault: Vault, given: dict[str, Any], user_id: str) -> Credential:
+    """Raises BadRequest for an EC2 credential without project or keys, Conflict for an access key in use."""
+    credential_id = clock.new_hex_id()
+    if given["type"] == "ec2":
+        if not given.get("project_id"):
+            raise BadRequest("Invalid input for field 'project_id': a credential of type ec2 needs one.")
+        credential_id = hashlib.sha256(_access_key(given["blob"]).encode()).hexdigest()
+    if tx.find(Credential, id=credential_id):
+        raise Conflict("Conflict occurred attempting to store credential: the access key is in use.")
+    row = Credential(
+        id=credential_id,
+        user_id=user_id,
+        project_id=given.get("project_id"),
+        type=given["type"],
+        encrypted_blob=vault.close(given["blob"]),
+        extra=given.get("extra", {}),
+    )
+    tx.insert(row)
+    return row
+
+
+def _access_key(blob: str) -> str:
+    """Raises BadRequest."""
+    try:
+        found = json.loads(blob)
+    except (ValueError, RecursionError):
+        raise BadRequest("Invalid input for field 'blob': for type ec2 it is a JSON object.") from None
+    if not isinstance(found, dict) or not isinstance(found.get("access"), str) or not found["access"]:
+        raise BadRequest("Invalid input for field 'blob': for type ec2 it has an access key under 'access'.")
+    return str(found["access"])
+
+
+def update_credential(tx: Tx, vault: Vault, row: Credential, values: dict[str, Any]) -> Credential:
+    """Only the blob and what nobody declared can change."""
+    if "blob" in values:
+        blob = values.pop("blob")
+        if row.type == "ec2":
+            _access_key(blob)
+        values["encrypted_blob"] = vault.close(blob)
+    tx.update(Credential, row.id, **values)
+    return get_credential(tx, row.id)
