@@ -17,6 +17,7 @@ EXTENSIONS = {
     "extraroute-atomic": ("Atomic extra routes", "Adding and removing single static routes."),
     "fip-port-details": ("Floating IP port details", "About the port a floating IP leads to."),
     "ip_allocation": ("IP allocation", "When a port gets its addresses."),
+    "l3_agent_scheduler": ("L3 agent scheduler", "Over which hosts a router leads out."),
     "l3-ha": ("Routers on several hosts", "Gateways that fail over."),
     "net-mtu": ("MTU", "The MTU of networks."),
     "net-mtu-writable": ("Writable MTU", "The MTU of networks can be set."),

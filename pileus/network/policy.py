@@ -13,6 +13,7 @@ NETWORK_MEMBER = "rule:admin_only or role:member and project_id:%(network_projec
 MEMBER_OR_NETWORK = f"{MEMBER} or role:member and project_id:%(network_project_id)s"
 READER_OR_NETWORK = f"{READER} or role:reader and project_id:%(network_project_id)s"
 SHARED = "True:%(shared)s"
+EXTERNAL = "True:%(external)s"
 EVERYBODY = ""
 
 
@@ -45,13 +46,13 @@ PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segm
 RULES = [
     Rule("context_is_admin", "role:admin"),
     Rule("admin_only", "rule:context_is_admin"),
-    *crud("network", "/networks", read=f"{READER} or {SHARED} or True:%(external)s"),
+    *crud("network", "/networks", read=f"{READER} or {SHARED} or {EXTERNAL}"),
     *attributes(ADMIN, "Decides what other projects get.", "create_network:shared", "update_network:shared",
                 "create_network:router:external", "update_network:router:external", "create_network:is_default",
                 "update_network:is_default"),
     *attributes(ADMIN, "Tells how the data centre is built.",
                 *(f"{verb}_network:{name}" for verb in ("create", "get", "update") for name in PROVIDER)),
-    *crud("subnet", "/subnets", read=f"{READER_OR_NETWORK} or {SHARED}", write=MEMBER_OR_NETWORK),
+    *crud("subnet", "/subnets", read=f"{READER_OR_NETWORK} or {SHARED} or {EXTERNAL}", write=MEMBER_OR_NETWORK),
     *crud("port", "/ports", read=READER_OR_NETWORK, write=MEMBER, why="The owner of a network sees its ports."),
     *attributes(ADMIN, "Tells on which host a guest runs.", "get_port:binding:host_id", "get_port:binding:profile",
                 "get_port:binding:vif_type", "get_port:binding:vif_details", "get_port:resource_request",
@@ -90,6 +91,9 @@ RULES = [
     *attributes("rule:admin_only or not '*':%(target_tenant)s", "Opening to everybody is the administrator's.",
                 "create_rbac_policy:target_tenant", "update_rbac_policy:target_tenant"),
     Rule("get_agent", ADMIN, "Tells how the data centre is built.", ("GET /agents", "GET /agents/{id}")),
+    Rule("get_agents", EVERYBODY, "The list is empty for those who may not see any.", ("GET /agents",)),
+    Rule("get_l3-routers", ADMIN, "", ("GET /agents/{id}/l3-routers",)),
+    Rule("get_l3-agents", ADMIN, "", ("GET /routers/{id}/l3-agents",)),
     Rule("get_availability_zone", EVERYBODY, "", ("GET /availability_zones",)),
     Rule("get_service_provider", EVERYBODY, "", ("GET /service-providers",)),
     Rule("get_extension", EVERYBODY, "", ("GET /extensions", "GET /extensions/{alias}")),
@@ -97,8 +101,8 @@ RULES = [
     Rule("get_quota", READER, "", ("GET /quotas", "GET /quotas/{project_id}")),
     Rule("update_quota", ADMIN, "", ("PUT /quotas/{project_id}",)),
     Rule("delete_quota", ADMIN, "", ("DELETE /quotas/{project_id}",)),
-    *tags("networks", f"{READER} or {SHARED} or True:%(external)s"),
-    *tags("subnets", f"{READER_OR_NETWORK} or {SHARED}", MEMBER_OR_NETWORK),
+    *tags("networks", f"{READER} or {SHARED} or {EXTERNAL}"),
+    *tags("subnets", f"{READER_OR_NETWORK} or {SHARED} or {EXTERNAL}", MEMBER_OR_NETWORK),
     *tags("ports", READER_OR_NETWORK),
     *tags("routers"), *tags("floatingips"),
     *tags("security_groups", f"{READER} or {SHARED}"),

@@ -14,7 +14,11 @@ from pileus.core.tables import columns, shape
 from pileus.core.wire import Request
 from pileus.network import rows
 from pileus.network.api.base import api
+from pileus.network.api.routers import router
 from pileus.network.drivers.base import Chassis
+from pileus.network.drivers.translate.ports import rank_gateway_hosts
+from pileus.network.resources.routers import router as ROUTER
+from pileus.network.store import queries
 
 ZONE = "nova"
 KINDS = (("OVN Controller agent", "ovn-controller"), ("OVN Metadata agent", "pileus-node"))
@@ -67,12 +71,13 @@ def _matches(rq: Request, found: dict[str, Any], names: tuple[str, ...]) -> bool
     return True
 
 
-@api.get("/agents", policy="get_agent", tx="")
+@api.get("/agents", policy="get_agents", tx="")
 def list_agents(rq: Request) -> dict[str, Any]:
     """List agents."""
     names = ("id", "agent_type", "binary", "host", "alive", "admin_state_up", "availability_zone")
     only = rq.query.all("fields")
-    found = [agent for agent in _agents(rq) if _matches(rq, agent, names)]
+    seen = _agents(rq) if rq.allows("get_agent") else []
+    found = [agent for agent in seen if _matches(rq, agent, names)]
     return {"agents": [{k: v for k, v in agent.items() if not only or k in only} for agent in found]}
 
 
@@ -84,6 +89,39 @@ def show_agent(rq: Request) -> dict[str, Any]:
             only = rq.query.all("fields")
             return {"agent": {k: v for k, v in agent.items() if not only or k in only}}
     raise NotFound(f"Agent {rq.params['id'][:60]} could not be found.", kind="AgentNotFound")
+
+
+@api.get("/agents/{id}/l3-routers", policy="get_l3-routers")
+def list_l3_routers(rq: Request) -> dict[str, Any]:
+    """List the routers whose way out may lead over a host."""
+    agent = show_agent(rq)["agent"]
+    found = queries.by_id(
+        rq.tx, rows.Router, (port.device_id for port in _gateways(rq) if agent["host"] in _hosts(rq, port))
+    )
+    view = ROUTER.viewer(rq)
+    return {"routers": [view(row) for row in found.values()]}
+
+
+@api.get("/routers/{id}/l3-agents", policy="get_l3-agents", on=router)
+def list_l3_agents(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """List the hosts over which a router's way out may lead; the first is in use."""
+    port = rq.tx.find(rows.Port, id=found.gateway_port_id) if found.gateway_port_id else None
+    hosts = _hosts(rq, port) if port else []
+    agents = {agent["host"]: agent for agent in _agents(rq) if agent["agent_type"] == KINDS[0][0]}
+    states = ["active", *["standby"] * len(hosts)]
+    return {"agents": [{**agents[host], "ha_state": state} for host, state in zip(hosts, states, strict=False)]}
+
+
+def _gateways(rq: Request) -> list[rows.Port]:
+    return rq.tx.select(rows.Port, device_owner=rows.GATEWAY_OWNER)
+
+
+def _hosts(rq: Request, port: rows.Port) -> list[str]:
+    network = rq.tx.get(rows.Network, id=port.network_id)
+    chassis = rq.cloud.drivers["network"].chassis()
+    return rank_gateway_hosts(
+        port.device_id, [host.name for host in chassis if network.physical_network in host.physnets]
+    )
 
 
 @api.get("/availability_zones", policy="get_availability_zone", tx="")

@@ -15,6 +15,9 @@ from pileus.network.store import queries
 
 _subnet, _network = columns(rows.Subnet), columns(rows.Network)
 _SHARED_NETWORKS = sa.select(_network.id).where(sa.or_(_network.shared, _network.id.in_(queries.opened_to("network"))))
+_OUTWARD_NETWORKS = sa.select(_network.id).where(
+    _network.external, _network.id.in_(queries.opened_to("network", "access_as_external"))
+)
 _OWN_NETWORKS = sa.select(_network.id).where(_network.project_id == sa.bindparam("viewer", type_=sa.Text()))
 
 
@@ -23,11 +26,16 @@ def subnet(rq: Request, id: str) -> rows.Subnet:
 
 
 def visible(rq: Request) -> list[Clause]:
-    """Own, of own networks, or of networks shared with the caller."""
+    """Own, of own networks, or of networks that are shared with the caller or external."""
     if viewer(rq).admin:
         return []
     own = _subnet.project_id == sa.bindparam("viewer", type_=sa.Text())
-    clause = sa.or_(own, _subnet.network_id.in_(_OWN_NETWORKS), _subnet.network_id.in_(_SHARED_NETWORKS))
+    clause = sa.or_(
+        own,
+        _subnet.network_id.in_(_OWN_NETWORKS),
+        _subnet.network_id.in_(_SHARED_NETWORKS),
+        _subnet.network_id.in_(_OUTWARD_NETWORKS),
+    )
     return [("visible", clause, {"viewer": rq.ctx.project_id or ""})]
 
 

@@ -57,7 +57,7 @@ def get_network(tx: Tx, viewer: Viewer, id: str) -> rows.Network:
 
 
 def get_subnet(tx: Tx, viewer: Viewer, id: str) -> rows.Subnet:
-    """Own, of an own network, or of one that is shared with the viewer."""
+    """Own, of an own network, or of one that is shared with the viewer or external."""
     subnet = _find(tx, rows.Subnet, id)
     network = tx.get(rows.Network, id=subnet.network_id)
     subnet.external = network.external  # type: ignore[attr-defined]
@@ -66,6 +66,8 @@ def get_subnet(tx: Tx, viewer: Viewer, id: str) -> rows.Subnet:
         return subnet
     if network.shared or queries.is_open_to(tx, network.id, viewer.project_id):
         subnet.shared = True  # type: ignore[attr-defined]
+        return subnet
+    if network.external and queries.is_open_to(tx, network.id, viewer.project_id, "access_as_external"):
         return subnet
     raise missing(rows.Subnet, id)
 

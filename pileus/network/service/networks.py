@@ -187,7 +187,11 @@ def _touch_inhabitants(tx: Tx, network_id: str) -> None:
 
 
 def delete_network(tx: Tx, network: rows.Network) -> None:
-    """With its subnets and the network's own ports. Raises Conflict while there are others."""
+    """With its subnets, its own ports and floating IPs that lead nowhere. Raises Conflict while there are others."""
+    for floating_ip in tx.select(rows.FloatingIP, floating_network_id=network.id, port_id=None):
+        queries.drop_row(tx, floating_ip)
+        tx.delete(rows.Port, id=floating_ip.floating_port_id)
+        changes.touch(tx, "floatingip", floating_ip.id)
     if queries.has_foreign_ports(tx, network.id):
         raise Conflict(
             f"Unable to complete operation on network {network.id}. "

@@ -75,6 +75,8 @@ def update_group(tx: Tx, group: rows.SecurityGroup, **values: Any) -> rows.Secur
     """Raises Conflict."""
     if group.is_default and values.get("name", group.name) != group.name:
         raise Conflict("Updating default security group not allowed.", kind="SecurityGroupCannotUpdateDefault")
+    if not group.is_default and str(values.get("name", "")).lower() == DEFAULT:
+        raise Conflict("Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists")
     if values.get("stateful", group.stateful) != group.stateful and _used(tx, group):
         raise Conflict(f"Security Group {group.id} in use.", kind="SecurityGroupInUse")
     queries.save(tx, group, **values)
@@ -169,7 +171,7 @@ def _check_protocol(values: dict[str, Any]) -> None:
     elif number in WITH_PORTS or number in (33, 136):
         if low is None or high is None or low > high:
             raise BadRequest(
-                "Invalid port range: port_range_min must be at most port_range_max, and both given.",
+                f"For {protocol}, port_range_min must be <= port_range_max, and both are needed.",
                 kind="SecurityGroupInvalidPortRange",
             )
         for port in (low, high):
