@@ -39,7 +39,7 @@ def limit(tx: Tx, service: str, project_id: str, resource: str, default: int) ->
 def hold(tx: Tx, service: str, project_id: str | None) -> None:
     """Let no other transaction of this project count at the same time (SQLite has one writer anyway)."""
     if not tx.db.sqlite:
-        tx.execute(_LOCK, what=f"{service}/{project_id}")
+        tx.scalar(_LOCK, what=f"{service}/{project_id}")
 
 
 def check(resource: str, allowed: int, used: int, adding: int) -> None:
