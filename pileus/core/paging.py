@@ -92,51 +92,51 @@ def page(
     """
     shape = tables.shape(struct)
     conditions = list(where)
-    order: list[Sort] = []
-    for item in sort:
-        if all(item.column != earlier.column for earlier in order):  # a second time it would say nothing new
-            order.append(item)
-    for key in shape.primary:
-        if all(item.column != key for item in order):
-            order.append(Sort(key))
+    order = _total(sort, shape.primary)
     if reverse:
         order = [Sort(item.column, not item.descending) for item in order]
-    values: dict[str, Any] = {}
-    start = None
-    if marker:
-        # a name that is unique only within a project or user: look among those
-        within = (
-            {c.column: c.value for c in conditions if c.operator == "eq"} if marker_column not in shape.primary else {}
-        )
-        start = rq.tx.find(struct, **{**within, marker_column: marker})
-        if start is None:
-            raise BadRequest(f"marker [{marker[:100]}] not found", kind="MarkerNotFound")
-        nulls = tuple(getattr(start, item.column) is None for item in order)
+    start = _start(rq, struct, conditions, marker, marker_column) if marker else None
     shape_key = (
         "page",
         struct,
         tuple((c.column, c.operator, isinstance(c.value, list)) for c in conditions),
         tuple(order),
-        start is not None and nulls,
+        start is not None and tuple(getattr(start, item.column) is None for item in order),
         limit is not None,
         tuple(name for name, _, _ in clauses),
     )
     statement = rq.tx.db.cached(shape_key, lambda: _build(shape, conditions, order, start, limit, clauses))
-    for position, condition in enumerate(conditions):
-        if condition.operator not in ("null", "notnull"):
-            values[f"where_{position}"] = condition.value
+    values = {f"where_{n}": c.value for n, c in enumerate(conditions) if c.operator not in ("null", "notnull")}
     for _, _, more_values in clauses:
         values.update(more_values)
     if start is not None:
-        for position, item in enumerate(order):
-            if (value := getattr(start, item.column)) is not None:
-                values[f"after_{position}"] = value
+        after = {f"after_{position}": getattr(start, item.column) for position, item in enumerate(order)}
+        values.update((name, value) for name, value in after.items() if value is not None)
     if limit is not None:
         values["page_limit"] = limit + 1
     rows = rq.tx.rows(struct, statement, **values)
     more = limit is not None and len(rows) > limit
     rows = rows[:limit] if more else rows
     return Page(rows[::-1] if reverse else rows, more, reverse)
+
+
+def _total(sort: Iterable[Sort], primary: tuple[str, ...]) -> list[Sort]:
+    """An order that leaves no two rows equal: the primary key decides last; a key given twice says nothing new."""
+    order: list[Sort] = []
+    for item in (*sort, *map(Sort, primary)):
+        if all(item.column != earlier.column for earlier in order):
+            order.append(item)
+    return order
+
+
+def _start(rq: Request, struct: type[Row], conditions: list[Where], marker: str, marker_column: str) -> Row:
+    """The marker's row. A name that is unique only within a project or user is looked for among the list's rows."""
+    named = marker_column not in tables.shape(struct).primary
+    within = {c.column: c.value for c in conditions if c.operator == "eq"} if named else {}
+    found = rq.tx.find(struct, **{**within, marker_column: marker})
+    if found is None:
+        raise BadRequest(f"marker [{marker[:100]}] not found", kind="MarkerNotFound")
+    return found
 
 
 _OPERATORS: dict[str, Any] = {
