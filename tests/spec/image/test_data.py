@@ -11,7 +11,7 @@ from pileus.core.asgi import ClientGone
 from pileus.image import open_data
 from pileus.image.drivers.fake import FakeStore
 from tests.harness import Client, World
-from tests.spec.image.helpers import BYTES, IMAGES, QCOW2, active, bare, create, show, upload
+from tests.spec.image.images import BYTES, IMAGES, QCOW2, active, bare, create, show, upload
 
 
 def data_of(world: World) -> set[str]:

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from tests.harness import Client, World
-from tests.spec.image.helpers import IMAGES, active, bare, change, create, show
+from tests.spec.image.images import IMAGES, active, bare, change, create, show
 
 
 def test_an_image_is_created_queued_and_shared_with_nobody(member: Client) -> None:

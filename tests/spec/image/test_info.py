@@ -3,7 +3,7 @@
 import pytest
 
 from tests.harness import Client
-from tests.spec.image.helpers import active
+from tests.spec.image.images import active
 
 
 def test_versions_are_found_without_a_token(anonymous: Client) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.harness import Client
-from tests.spec.image.helpers import IMAGES, active, change, create, names
+from tests.spec.image.images import IMAGES, active, change, create, names
 
 
 @pytest.fixture

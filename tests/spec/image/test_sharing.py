@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Client, World
-from tests.spec.image.helpers import BYTES, IMAGES, active, change, create, names, show
+from tests.spec.image.images import BYTES, IMAGES, active, change, create, names, show
 
 
 def members(image: dict[str, Any]) -> str:
