@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Client
-from tests.spec.identity.helpers import caller, make, unique
+from tests.spec.identity.identities import caller, make, unique
 
 SECRET = "a secret worth keeping"
 

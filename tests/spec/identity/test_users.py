@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Client
-from tests.spec.identity.helpers import auth, caller, log_in, make, unique
+from tests.spec.identity.identities import auth, caller, log_in, make, unique
 
 SECRET = "a secret worth keeping"
 
