@@ -2,13 +2,13 @@
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
 from pileus.core import saga
 from pileus.core.policy import Rule
-from pileus.core.reconcile import Task
+from pileus.core.reconcile import Difference, Task
 from pileus.core.routes import Service
 from pileus.core.saga import Saga
 
@@ -45,6 +45,11 @@ def sagas() -> list[Saga]:
 
 def tasks() -> list[Task]:
     return [*saga.TASKS, *(task for _, module in _each("reconcile") for task in module.TASKS)]
+
+
+def comparisons() -> list[tuple[str, Callable[[Any], Iterable[Difference]]]]:
+    """By service: how what is differs from what should be; `pileus fsck` prints it."""
+    return [(name, module.differences) for name, module in _each("reconcile") if hasattr(module, "differences")]
 
 
 def driver(service: str, cloud: Any) -> Any:

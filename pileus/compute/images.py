@@ -43,6 +43,10 @@ def stored_image(tx: Tx, image_id: str) -> BootImage:
     return _boot(tx.get(front.Image, id=image_id))
 
 
+def exists(tx: Tx, image_id: str) -> bool:
+    return tx.find(front.Image, id=image_id) is not None
+
+
 def _boot(image: front.Image) -> BootImage:
     return BootImage(
         image.id, image.status, image.min_disk, image.min_ram, image.size or 0, image.virtual_size,

@@ -105,9 +105,9 @@ def create(tx: Tx, server: Server, planned: ServerPort, host: str) -> None:
         front.update_port(tx, ctx, port, device_id=server.id, device_owner=owner, host_id=host)
 
 
-def are_programmed(tx: Tx, ports: Iterable[ServerPort]) -> bool:
-    """Has the engine been told of these ports?"""
-    return all(front.programmed(tx, port.port_id) for port in ports if port.port_id)
+def wait_programmed(cloud: Any, ports: Iterable[ServerPort], seconds: float) -> bool:
+    """Has the engine been told of these ports? Waits a moment for it: usually it takes a few milliseconds."""
+    return front.wait_programmed(cloud, [port.port_id for port in ports if port.port_id], seconds)
 
 
 def release(tx: Tx, server_id: str) -> None:

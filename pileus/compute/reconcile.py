@@ -1,19 +1,28 @@
 """What must stay true of servers and hosts: who reports, which guests run, what is left over."""
 
+import contextlib
 import threading
+from collections.abc import Iterable
 from typing import Any
 
-from pileus.compute import hosts, instance_actions, states
+import sqlalchemy as sa
+
+from pileus.compute import compare, hosts, images, instance_actions, states
 from pileus.compute.drivers import Nodes
-from pileus.compute.store import Server
-from pileus.core import log, saga
-from pileus.core.db import Tx
-from pileus.core.errors import EngineUnavailable
-from pileus.core.reconcile import Task
+from pileus.compute.sagas.delete import DELETE
+from pileus.compute.sagas.restore import RESTORE
+from pileus.compute.store import Claim, Server, ServerFault, ServerPort, disk_gb
+from pileus.core import clock, log, saga
+from pileus.core.context import internal
+from pileus.core.db import Tx, sql
+from pileus.core.errors import EngineError, EngineUnavailable
+from pileus.core.reconcile import Difference, Task
+from pileus.core.tables import columns, shape
 from pileus.node import protocol as p
 
 _log = log.logger("pileus.compute")
 WAIT = 20.0  # of a long poll: also the pause between two heartbeats
+LOOK_AGAIN = 3.0  # seconds between two looks, when the first found something
 
 
 class Watcher:
@@ -81,6 +90,130 @@ def watch_nodes(cloud: Any) -> None:
         threading.Thread(target=watcher.follow, name=f"watch-{name}", daemon=True).start()
 
 
+# -- rows against hosts ------------------------------------------------------------------------------------------------
+
+_BUSY = sql(
+    sa.select(columns(saga.SagaRow).resource).where(
+        columns(saga.SagaRow).state.in_([sa.literal_column("'running'"), sa.literal_column("'undoing'")])
+    )
+)
+_NETWORKS = sql(
+    sa.select(columns(Server).host, columns(ServerPort).network_id)
+    .distinct()
+    .join_from(shape(Server).table, shape(ServerPort).table, columns(ServerPort).server_id == columns(Server).id)
+    .where(columns(Server).host.is_not(None))
+)
+
+
+def read_rows(tx: Tx) -> compare.Rows:
+    networks: dict[str, set[str]] = {}
+    for host, network_id in tx.all(_NETWORKS):
+        networks.setdefault(host, set()).add(network_id)
+    return compare.Rows(
+        servers={server.id: server for server in tx.select(Server)},
+        claims={claim.server_id: claim for claim in tx.select(Claim)},
+        busy={resource.removeprefix("server/") for (resource,) in tx.all(_BUSY)},
+        networks=networks,
+    )
+
+
+def look(cloud: Any, nodes: Iterable[tuple[str, p.Node]]) -> list[Difference]:
+    """All differences of this moment. A node that does not answer says nothing about its servers."""
+    reports: dict[str, p.Report] = {}
+    for name, node in nodes:
+        try:
+            reports[name] = node.list_instances()
+        except EngineUnavailable as error:
+            _log.info("a node does not answer", extra={"node": name, "why": str(error)})
+    with cloud.db.read() as tx:
+        rows = read_rows(tx)
+    found = [difference for name, report in reports.items() for difference in compare.on_host(name, report, rows)]
+    return found + compare.in_database(rows)
+
+
+def differences(cloud: Any) -> list[Difference]:
+    """What `pileus fsck` says of servers. Fake nodes live in the controller's process: others cannot ask them."""
+    nodes: Nodes = cloud.drivers["compute"]
+    found = [(name, node) for name, node in nodes.items() if name not in nodes.fakes]
+    unreachable = [Difference(name, "node", name, why) for name, node in found if (why := _silent(node))]
+    return unreachable + look(cloud, found)
+
+
+def _silent(node: p.Node) -> str | None:
+    try:
+        node.hello()
+        return None
+    except EngineUnavailable as error:
+        return f"does not answer: {error}"
+
+
+def compare_hosts(cloud: Any) -> None:
+    """Repair what was seen at this look and at the one before."""
+    nodes: Nodes = cloud.drivers["compute"]
+    now = look(cloud, nodes.items())
+    certain = compare.twice(nodes.seen_before, now)
+    nodes.seen_before = now
+    for difference in certain:
+        _log.warning("repairing a difference", extra=difference._asdict())
+        try:
+            _repair(cloud, nodes, difference)
+        except (EngineUnavailable, EngineError) as error:
+            _log.warning("it could not be repaired yet", extra={"why": str(error), **difference._asdict()})
+    _drop_images(cloud, nodes)
+    if now and not certain:
+        cloud.stopping.wait(LOOK_AGAIN)
+        if not cloud.stopping.is_set():
+            cloud.tasks.wake("compute-compare")
+
+
+def _repair(cloud: Any, nodes: Nodes, difference: Difference) -> None:
+    kind, id = difference.kind, difference.id
+    if kind == compare.LEFT_OVER:
+        node = nodes.get(difference.where)
+        node.remove_instance(p.ServerRef(id))
+        node.remove_disks(p.ServerRef(id))
+    elif kind == compare.LISTENER:
+        nodes.get(difference.where).remove_metadata(p.NetworkRef(id))
+    elif kind in (compare.MISSING, compare.DISKLESS, compare.STUCK, compare.CLAIM):
+        with cloud.db.write() as tx:
+            server = tx.find(Server, id=id)
+            if server is not None and not saga.unfinished(tx, f"server/{id}"):
+                _repair_row(tx, server, difference)
+
+
+def _repair_row(tx: Tx, server: Server, difference: Difference) -> None:
+    resource, ctx = f"server/{server.id}", internal(log.request_id.get() or f"req-{clock.new_id()}")
+    if difference.kind == compare.MISSING:
+        saga.start(tx, RESTORE, resource, ctx)
+    elif difference.kind == compare.DISKLESS:
+        fault = ServerFault(500, f"The server's disks are no longer on host {server.host}.", "", clock.now())
+        tx.update(Server, server.id, vm_state=states.ERROR, power_state=states.NOSTATE, fault=fault)
+    elif difference.kind == compare.CLAIM:
+        tx.delete(Claim, server_id=server.id)
+        if server.host:
+            need = disk_gb(server.flavor)
+            tx.insert(Claim(server.id, server.host, server.vcpus, server.ram, need))
+    elif server.task_state == states.DELETING:
+        saga.start(tx, DELETE, resource, ctx)
+    else:
+        vm_state = states.ERROR if server.vm_state == states.BUILDING else server.vm_state
+        tx.update(Server, server.id, task_state=None, vm_state=vm_state)
+
+
+def _drop_images(cloud: Any, nodes: Nodes) -> None:
+    """Base images of deleted images go once no disk stands on them: the node knows."""
+    for name, node in nodes.items():
+        try:
+            held = [image.image_id for image in node.list_images().images]
+            with cloud.db.read() as tx:
+                gone = [image_id for image_id in held if not images.exists(tx, image_id)]
+            for image_id in gone:
+                with contextlib.suppress(EngineError):
+                    node.remove_image(p.ImageRef(image_id))
+        except EngineUnavailable as error:
+            _log.info("a node does not answer", extra={"node": name, "why": str(error)})
+
+
 def forget_old_actions(cloud: Any) -> None:
     with cloud.db.write() as tx:
         instance_actions.forget_old(tx)
@@ -88,5 +221,6 @@ def forget_old_actions(cloud: Any) -> None:
 
 TASKS = [
     Task("compute-watch", watch_nodes, 10.0),
+    Task("compute-compare", compare_hosts, 60.0),
     Task("compute-actions", forget_old_actions, 3600.0),
 ]

@@ -14,7 +14,7 @@ from pileus.compute import flavors, hosts, images, instance_actions, keypairs, n
 from pileus.compute.images import BootImage
 from pileus.compute.sagas.create import CREATE
 from pileus.compute.scheduler import Need
-from pileus.compute.store import Flavor, FlavorSnapshot, ImageSnapshot, KeyPair, Server, ServerPort, ServerTag
+from pileus.compute.store import Flavor, FlavorSnapshot, ImageSnapshot, KeyPair, Server, ServerPort, ServerTag, disk_gb
 from pileus.core import clock, saga
 from pileus.core.context import Context
 from pileus.core.db import Tx
@@ -76,10 +76,6 @@ def _write(tx: Tx, ctx: Context, server: Server, ports: list[ServerPort], placin
     instance_actions.begin(tx, server, ctx, "create", "compute__do_build_and_run_instance")
     need = Need(server.vcpus, server.ram, disk_gb(server.flavor), placing.zone, placing.host, placing.forced)
     saga.start(tx, CREATE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need))
-
-
-def disk_gb(flavor: FlavorSnapshot) -> int:
-    return flavor.disk + flavor.ephemeral + (flavor.swap + 1023) // 1024
 
 
 def _server(

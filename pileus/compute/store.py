@@ -56,6 +56,11 @@ class FlavorSnapshot(msgspec.Struct):
     extra_specs: dict[str, str]
 
 
+def disk_gb(flavor: FlavorSnapshot) -> int:
+    """What a server of this size takes of its host's disk."""
+    return flavor.disk + flavor.ephemeral + (flavor.swap + 1023) // 1024
+
+
 class ServerFault(msgspec.Struct):
     """Why a server is in ERROR; `details` is for administrators."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pileus.core import log
 from pileus.core.errors import EngineUnavailable
+from pileus.core.reconcile import Difference
 from pileus.node.client import NodeClient
 from pileus.node.fake import FakeNode
 from pileus.node.protocol import Node
@@ -15,6 +16,7 @@ class Nodes:
     def __init__(self, nodes: dict[str, Node]):
         self._nodes = nodes
         self.watched: set[str] = set()  # whose events a thread of this process follows
+        self.seen_before: list[Difference] = []  # at the last comparison with the rows
 
     def get(self, name: str) -> Node:
         """Raises EngineUnavailable for a node that this cloud no longer has."""

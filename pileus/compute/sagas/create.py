@@ -83,8 +83,9 @@ def release_ports(run: Run) -> None:
 def await_ports(run: Run) -> dict[str, Any]:
     """A guest whose ports the network does not know yet would not get its first DHCP answer."""
     with run.db.read() as tx:
-        if networks.are_programmed(tx, tx.select(ServerPort, server_id=run.id)):
-            return {}
+        ports = tx.select(ServerPort, server_id=run.id)
+    if networks.wait_programmed(run.cloud, ports, seconds=0.1):
+        return {}
     since = run.data.setdefault("ports_since", clock.now())
     if clock.epoch(clock.now()) - clock.epoch(since) > PORT_SECONDS:
         raise EngineError(f"the network did not bind the server's ports within {PORT_SECONDS:.0f} s")
@@ -175,7 +176,8 @@ def mark_active(run: Run) -> None:
 
 
 def spec_of(tx: Tx, run: Run, server: Server) -> p.InstanceSpec:
-    return instance_spec(server, networks.nics(tx, server.id), guest_documents(tx, run.cloud, server))
+    power: p.DesiredPower = "shutdown" if server.vm_state == states.STOPPED else "running"
+    return instance_spec(server, networks.nics(tx, server.id), guest_documents(tx, run.cloud, server), power)
 
 
 def guest_documents(tx: Tx, cloud: Any, server: Server) -> p.Documents:

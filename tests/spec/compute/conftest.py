@@ -52,15 +52,18 @@ class Servers:
 
 @pytest.fixture(scope="session")
 def flavor_id(world: World) -> str:
-    operator = world.client("admin", "member", "reader")
-    body = {"flavor": {"name": f"small-{clock.new_id()}", "ram": 64, "vcpus": 1, "disk": 1}}
-    found: str = operator.post(f"{COMPUTE}/flavors", body).ok(200)["flavor"]["id"]
-    return found
+    return make_flavor(world.client("admin", "member", "reader"))
 
 
 @pytest.fixture(scope="session")
 def image_id(world: World) -> str:
     return make_image(world.client("admin", "member", "reader"), visibility="public")
+
+
+def make_flavor(client: Client, **members: Any) -> str:
+    body = {"flavor": {"name": f"small-{clock.new_id()}", "ram": 64, "vcpus": 1, "disk": 1, **members}}
+    found: str = client.post(f"{COMPUTE}/flavors", body).ok(200)["flavor"]["id"]
+    return found
 
 
 def make_image(client: Client, size: int = 4096, **members: Any) -> str:

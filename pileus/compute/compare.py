@@ -1,0 +1,84 @@
+"""Rows against hosts: what should be on a host and what its node says is there. Pure, so that both the reconcile task
+and `pileus fsck` see the same, and tests need no host."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from pileus.compute import states
+from pileus.compute.store import Claim, Server
+from pileus.core.reconcile import Difference
+from pileus.node import protocol as p
+
+LEFT_OVER, MISSING, DISKLESS, STRAY_TAP, LISTENER = "left-over", "missing", "diskless", "tap", "listener"
+STUCK, CLAIM = "stuck", "claim"
+SETTLED = (states.ACTIVE, states.STOPPED)  # where a server has a guest on its host
+
+
+class Rows(msgspec.Struct):
+    """What the database says, read after the hosts were asked: what has ended since is then not missed."""
+
+    servers: dict[str, Server]
+    claims: dict[str, Claim]
+    busy: set[str]  # servers with an unfinished saga: in flight, so no difference
+    networks: dict[str, set[str]]  # by host: networks of its servers
+
+
+def on_host(host: str, report: p.Report, rows: Rows) -> list[Difference]:
+    """How a host differs from the rows."""
+    found = [difference for state in report.instances if (difference := _left_over(host, state, rows))]
+    there = {state.server_id: state for state in report.instances}
+    for server in rows.servers.values():
+        if server.host == host and server.id not in rows.busy and server.vm_state in SETTLED:
+            found += _missing(host, server, there.get(server.id))
+    found += [Difference(host, STRAY_TAP, tap, "a tap of no guest") for tap in report.stray_taps]
+    for network_id in sorted(set(report.networks) - rows.networks.get(host, set())):
+        found.append(Difference(host, LISTENER, network_id, "metadata is answered in a network without servers here"))
+    return found
+
+
+def _left_over(host: str, state: p.InstanceState, rows: Rows) -> Difference | None:
+    if state.server_id in rows.busy or not (state.domain or state.disks or state.spec):
+        return None
+    server = rows.servers.get(state.server_id)
+    if server is not None and server.host == host:
+        return None
+    parts = [*(["a guest"] if state.domain else []), *state.disks]
+    where = "no such server" if server is None else f"the server is on {server.host or 'no host'}"
+    return Difference(host, LEFT_OVER, state.server_id, f"{', '.join(parts) or 'a description'} is here: {where}")
+
+
+def _missing(host: str, server: Server, state: p.InstanceState | None) -> Iterable[Difference]:
+    if state is None or (server.image_id and not state.disks):
+        yield Difference(host, DISKLESS, server.id, "the server's disks are not here")
+    elif not state.domain:
+        yield Difference(host, MISSING, server.id, "the server's guest is not here")
+
+
+def in_database(rows: Rows) -> list[Difference]:
+    """How the rows differ among themselves."""
+    found = []
+    for server in rows.servers.values():
+        if server.id in rows.busy:
+            continue
+        if server.task_state is not None or server.vm_state == states.BUILDING:
+            doing = server.task_state or server.vm_state
+            found.append(Difference("database", STUCK, server.id, f"is {doing}, but nobody is at work on it"))
+        claim = rows.claims.get(server.id)
+        if (claim.host if claim else None) != server.host:
+            where = claim.host if claim else "nowhere"
+            found.append(Difference("database", CLAIM, server.id, f"is on {server.host}, its claim on {where}"))
+    return found
+
+
+def twice(earlier: Collection[Difference], later: Iterable[Difference]) -> list[Difference]:
+    """Those seen in both of two looks: what was in flight at one of them is none."""
+    before = {(d.where, d.kind, d.id) for d in earlier}
+    return [d for d in later if (d.where, d.kind, d.id) in before]
+
+
+def by_kind(found: Iterable[Difference]) -> Mapping[str, list[Difference]]:
+    kinds: dict[str, list[Difference]] = {}
+    for difference in found:
+        kinds.setdefault(difference.kind, []).append(difference)
+    return kinds
