@@ -23,8 +23,8 @@ KERNEL_PACKAGES = ["linux-image-cloud-amd64", "linux-image-virtual", "linux-imag
 
 GUEST_PACKAGES = [
     "busybox", "busybox-static", "ca-certificates", "curl", "dhcpcd-base", "dosfstools", "dropbear-bin", "e2fsprogs",
-    "fdisk", "libpam-modules", "netcat-openbsd", "netcat-traditional", "openssh-client", "openssh-sftp-server",
-    "sudo", "util-linux",
+    "fdisk", "iputils-ping", "libpam-modules", "ndisc6", "netcat-openbsd", "netcat-traditional", "openssh-client",
+    "openssh-sftp-server", "sudo", "util-linux",
 ]  # fmt: skip
 TOOL_PACKAGES = ["grub-common", "grub-pc-bin", "lz4"]
 

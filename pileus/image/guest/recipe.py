@@ -1,5 +1,6 @@
 """The recipe, step by step, and its cache: equal packages and equal files of ours give the image built last time."""
 
+import fcntl
 import hashlib
 import platform
 import shutil
@@ -21,24 +22,41 @@ def build(output: Path, cache: Path, progress: Callable[[str], None]) -> Path:
         raise GuestImageError(f"the guest image is built on x86_64 only; this machine is {platform.machine()}")
     if shutil.which("qemu-img") is None:
         raise GuestImageError("qemu-img is missing: run `apt-get install qemu-utils`")
+    cache.mkdir(parents=True, exist_ok=True)
+    # One build at a time in a cache: each forgets what the others put there.
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another build to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        deliver(cached(cache, progress), output)
+    return output
+
+
+def cached(cache: Path, progress: Callable[[str], None]) -> Path:
+    """The image in the cache, built if need be."""
     progress("asking apt for packages")
     packages = all_packages()
     built = cache / f"guest-{digest(packages)}.qcow2"
     if built.exists():
         progress("nothing changed since the last build")
-    else:
-        cache.mkdir(parents=True, exist_ok=True)
-        files = download(packages, cache / "packages", progress)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as work:
-            bake(files, Path(work), progress).rename(built)
-        forget_older(cache, built, {file.name for file in files})
-    if not output.exists() or not same(output, built):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        # Beside it first: nobody ever sees half an image under its name.
-        partial = output.with_name(output.name + ".part")
-        shutil.copyfile(built, partial)
-        partial.rename(output)
-    return output
+        return built
+    files = download(packages, cache / "packages", progress)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as work:
+        bake(files, Path(work), progress).rename(built)
+    forget_older(cache, built, {file.name for file in files})
+    return built
+
+
+def deliver(built: Path, output: Path) -> None:
+    if output.exists() and same(output, built):
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Beside it first: nobody ever sees half an image under its name.
+    partial = output.with_name(output.name + ".part")
+    shutil.copyfile(built, partial)
+    partial.rename(output)
 
 
 def bake(files: list[Path], work: Path, progress: Callable[[str], None]) -> Path:
@@ -78,7 +96,9 @@ def same(left: Path, right: Path) -> bool:
 
 
 def forget_older(cache: Path, built: Path, used: set[str]) -> None:
-    """The cache holds one image and its packages; a longer memory would only fill the disk."""
+    """The cache holds one image and its packages; a longer memory, or what a killed build left, only fills the disk."""
+    for path in cache.glob("build-*"):
+        shutil.rmtree(path, ignore_errors=True)
     for path in cache.glob("guest-*.qcow2"):
         if path != built:
             path.unlink(missing_ok=True)

@@ -4,9 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from pileus.image.guest.errors import GuestImageError
 from pileus.image.guest.kernel import Kernel, initramfs, install_modules
-from pileus.image.guest.packages import Pool, run
+from pileus.image.guest.packages import Pool
 
 FILES = Path(__file__).parent / "files"
 
@@ -14,13 +13,13 @@ FILES = Path(__file__).parent / "files"
 PROGRAMS = [
     "curl", "dropbear", "dropbearkey", "dbclient", "scp", "sudo", "visudo",
     "mke2fs", "e2fsck", "resize2fs", "tune2fs", "dumpe2fs", "mkfs.vfat",
-    "blkid", "lsblk", "mkfs", "findmnt", "sfdisk", "wipefs", "dhcpcd", "nc.openbsd", "nc.traditional",
+    "blkid", "lsblk", "mkfs", "findmnt", "sfdisk", "ping", "rdisc6", "wipefs", "dhcpcd", "nc.openbsd", "nc.traditional",
 ]  # fmt: skip
 
 # Other names of the programs above, as their packages have them.
 ALIASES = {
     "mkfs.ext2": "mke2fs", "mkfs.ext3": "mke2fs", "mkfs.ext4": "mke2fs", "fsck.ext4": "e2fsck", "mkfs.fat": "mkfs.vfat",
-    "e2label": "tune2fs", "ssh": "dbclient", "sh": "ash",
+    "e2label": "tune2fs", "ssh": "dbclient", "ping6": "ping",
 }  # fmt: skip
 
 # Loaded by path, so no program names them; the first folder that exists wins.
@@ -34,10 +33,11 @@ FOLDERS = {
     "dev": 0o755, "proc": 0o755, "sys": 0o755, "run": 0o755, "tmp": 0o1777, "var/tmp": 0o1777, "mnt": 0o755,
     "root": 0o700, "home/cirros": 0o755, "etc/dropbear": 0o700, "var/lib/cloud/instances": 0o755, "var/log": 0o755,
     "var/lib/pileus": 0o755, "var/lib/dhcpcd": 0o755, "var/db": 0o755, "usr/local/bin": 0o755, "usr/local/sbin": 0o755,
-    "boot": 0o755, "usr/bin": 0o755, "usr/sbin": 0o755, "usr/lib": 0o755, "usr/lib64": 0o755, "opt": 0o755,
+    "boot": 0o755, "usr/bin": 0o755, "usr/lib": 0o755, "usr/lib64": 0o755, "opt": 0o755,
 }  # fmt: skip
+# One folder of programs: `ssh HOST ip addr` works although the SSH server's PATH has no sbin.
 LINKS = {
-    "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "var/run": "../run",
+    "bin": "usr/bin", "sbin": "usr/bin", "usr/sbin": "bin", "lib": "usr/lib", "lib64": "usr/lib64", "var/run": "../run",
     "var/lock": "../run/lock", "etc/mtab": "../proc/self/mounts", "etc/resolv.conf": "../run/resolv.conf",
 }  # fmt: skip
 MODES = {"etc/shadow": 0o600, "etc/sudoers": 0o440, "etc/sudoers.d/README": 0o440, "usr/bin/sudo": 0o4755}
@@ -57,7 +57,6 @@ def assemble(pool: Pool, root: Path) -> None:
     for path, target in LINKS.items():
         (root / path).symlink_to(target)
     install_programs(pool, root)
-    install_busybox(pool, root)
     install_certificates(pool, root)
     install_modules(kernel, pool, root)
     install_boot(kernel, pool, root)
@@ -68,53 +67,45 @@ def assemble(pool: Pool, root: Path) -> None:
 
 def install_programs(pool: Pool, root: Path) -> None:
     programs = {name: pool.binary(name) for name in PROGRAMS}
-    programs["ash"] = shell(pool)
-    plugins: list[Path] = []
+    # Two builds of busybox. The ordinary one is what people and tests get. The static one is quick to start and runs
+    # its own applets whatever PATH says, which suits our scripts and nobody else; it cannot resolve host names.
+    programs["busybox"] = pool.binary("busybox.dynamic")
+    programs["busybox.static"] = pool.binary("busybox")
+    for name, file in programs.items():
+        copy(file, root / "usr/bin" / name, 0o755)
+    loaded = install_plugins(pool, root)
+    for soname, file in sorted(pool.libraries_of([*programs.values(), *loaded]).items()):
+        copy(file, root / LIBRARIES / soname, 0o755)
+    (root / "usr/lib64/ld-linux-x86-64.so.2").symlink_to(f"../../{LIBRARIES}/ld-linux-x86-64.so.2")
+    for name, target in ALIASES.items():
+        (root / "usr/bin" / name).symlink_to(target)
+    install_applets(pool, root)
+
+
+def install_plugins(pool: Pool, root: Path) -> list[Path]:
+    """What is loaded or run by its path."""
+    loaded: list[Path] = []
     for folder, sources in PLUGINS.items():
         found = [pool.find(f"{source}/{name}" for source in sources) for name in PLUGIN_FILES]
         for file in filter(None, found):
             copy(file, root / folder / file.name, 0o644)
-            plugins.append(file)
-    for name, file in programs.items():
-        copy(file, root / place(file, pool) / name, 0o755)
+            loaded.append(file)
     server = pool.find(["usr/lib/openssh/sftp-server", "usr/lib/sftp-server"])
     if server is not None:  # where dropbear looks for it
         copy(server, root / "usr/lib/sftp-server", 0o755)
-        plugins.append(server)
-    libraries = pool.libraries_of([*programs.values(), *plugins])
-    for soname, file in sorted(libraries.items()):
-        copy(file, root / LIBRARIES / soname, 0o755)
-    (root / "usr/lib64/ld-linux-x86-64.so.2").symlink_to(f"../../{LIBRARIES}/ld-linux-x86-64.so.2")
-    for name, target in ALIASES.items():
-        if not (root / "usr/sbin" / name).exists() and not (root / "usr/bin" / name).exists():
-            path = root / "usr/sbin" / name
-            path.symlink_to(f"/usr/sbin/{target}" if (root / "usr/sbin" / target).exists() else f"/usr/bin/{target}")
+        loaded.append(server)
+    return loaded
 
 
-def shell(pool: Pool) -> Path:
-    """The shell people and tests get: the static busybox's runs its own applets whatever PATH says (no real `nc`)."""
-    found = pool.find(["bin/busybox.dynamic", "usr/bin/busybox.dynamic"])
-    if found is None:
-        raise GuestImageError("the package busybox holds no program busybox")
-    return found
-
-
-def place(file: Path, pool: Pool) -> str:
-    """usr/bin or usr/sbin, as in the package; some packages still say bin and sbin."""
-    folder = str(file.parent.relative_to(pool.root))
-    return folder if folder.startswith("usr/") else f"usr/{folder}"
-
-
-def install_busybox(pool: Pool, root: Path) -> None:
-    busybox = pool.binary("busybox")
-    copy(busybox, root / "usr/bin/busybox", 0o755)
-    for line in run([str(busybox), "--list-full"], failed="busybox does not run").split():
-        folder = "usr/sbin" if "sbin" in line else "usr/bin"
-        name = line.rsplit("/", 1)[-1]
-        taken = any((root / each / name).exists() for each in ("usr/bin", "usr/sbin"))
-        # dpkg's own names would promise a package manager.
-        if not taken and name not in ("dpkg", "dpkg-deb", "rpm", "busybox", "linuxrc"):
-            (root / folder / name).symlink_to("/usr/bin/busybox")
+def install_applets(pool: Pool, root: Path) -> None:
+    """Links for everything busybox can do, where no real program has the name."""
+    for program, target in (("busybox.dynamic", "busybox"), ("busybox", "busybox.static")):
+        for name in pool.run(program, "--list").split():
+            # Links count too, and must not be followed: they would lead to the host's files.
+            taken = os.path.lexists(root / "usr/bin" / name)
+            # dpkg's own names would promise a package manager.
+            if not taken and name not in ("dpkg", "dpkg-deb", "rpm"):
+                (root / "usr/bin" / name).symlink_to(target)
 
 
 def install_certificates(pool: Pool, root: Path) -> None:
