@@ -242,6 +242,15 @@ class SubnetPool(Standard, dict=True):
     shared: bool = False
 
 
+@table("network_agents")
+class AgentNote(msgspec.Struct):
+    """What an operator wrote about an agent; agents themselves are seen in the engine."""
+
+    id: Key
+    description: str = ""
+    admin_state_up: bool = True
+
+
 @table("network_tags", index=[("tag",)])
 class Tag(msgspec.Struct):
     """A tag of any resource; the row itself lists them too, in order."""

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from pileus.core import faults, paging
 from pileus.core.db import in_list
-from pileus.core.errors import BadRequest, NotFound
+from pileus.core.errors import BadRequest, NotFound, PreconditionFailed
 from pileus.core.resources import Resource
 from pileus.core.routes import Service
 from pileus.core.tables import columns, shape
@@ -35,6 +35,9 @@ def owner(rq: Request, values: dict[str, Any]) -> str:
             "A project is needed: scope the token to one, or name it as project_id.", kind="HTTPBadRequest"
         )
     if project_id != rq.ctx.project_id:
+        if not viewer(rq).admin and rq.allows(str(rq.route.policy)):
+            raise BadRequest("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request "
+                             "requires admin privileges", kind="HTTPBadRequest")  # fmt: skip
         rq.authorize(str(rq.route.policy), {"project_id": project_id, "tenant_id": project_id})
     return project_id
 
@@ -44,6 +47,10 @@ def create(rq: Request, resource: Resource, make: Callable[[dict[str, Any]], R])
     if resource.plural in rq.json:
         bodies = rq.json[resource.plural]
         if not isinstance(bodies, list) or not bodies or not all(isinstance(body, dict) for body in bodies):
+            raise BadRequest(f"Invalid input: {resource.plural} must be a list of objects.", kind="HTTPBadRequest")
+        # some clients wrap each member once more
+        bodies = [body[resource.name] if list(body) == [resource.name] else body for body in bodies]
+        if not all(isinstance(body, dict) for body in bodies):
             raise BadRequest(f"Invalid input: {resource.plural} must be a list of objects.", kind="HTTPBadRequest")
         found = [make(resource.parse_create(rq, body)) for body in bodies]
         view = resource.viewer(rq)
@@ -65,6 +72,7 @@ def listing(
     """A page of a collection. `clauses` narrow it to what the caller may see and to special filters."""
     limit = _limit(rq)
     reverse = bool(rq.query.flag("page_reverse")) if "page_reverse" in rq.query else False
+    _check_names(rq, resource)
     where = paging.filters(rq, resource)
     found = paging.page(
         rq, struct, where, paging.sorts(rq, resource, []), limit=limit, marker=_marker(rq, struct), reverse=reverse,
@@ -77,6 +85,32 @@ def listing(
     if limit is not None and (links := _links(rq, found.rows, limit, reverse)):
         body[f"{resource.plural}_links"] = links
     return body
+
+
+ALWAYS = {"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir", "tags", "tags-any", "not-tags",
+          "not-tags-any"}  # fmt: skip
+
+
+def _check_names(rq: Request, resource: Resource) -> None:
+    """A filter nobody knows would silently list too much."""
+    unknown = [name for name in rq.query.names() if name not in resource.fields and name not in ALWAYS]
+    if unknown:
+        raise BadRequest(
+            f"Invalid input for operation: {unknown} is invalid attribute for filtering.", kind="InvalidInput"
+        )
+
+
+def constrained(rq: Request, found: R) -> R:
+    """What a changing request looked up: `If-Match: revision_number=3` must be what it is now."""
+    wanted = rq.headers.get("if-match", "")
+    if wanted and rq.method in ("PUT", "DELETE"):
+        name, _, number = wanted.strip('"').partition("=")
+        if name != "revision_number" or not number.isdigit():
+            raise BadRequest(f"If-Match cannot be {wanted[:60]}; it is revision_number=N.", kind="BadRequest")
+        if int(number) != found.revision_number:
+            raise PreconditionFailed(f"Constrained to {number}, but current revision is {found.revision_number}",
+                                     kind="RevisionNumberConstraintFailed")  # fmt: skip
+    return found
 
 
 def _limit(rq: Request) -> int | None:
@@ -95,10 +129,10 @@ def _links(rq: Request, found: Sequence[Any], limit: int, reverse: bool) -> list
     """A short page is the last one in the direction it was asked for."""
     full = len(found) == limit
     links = []
-    if found and (full or reverse):
-        links.append({"rel": "next", "href": rq.link(marker=found[-1].id, page_reverse=None)})
-    if found and (full or not reverse):
-        links.append({"rel": "previous", "href": rq.link(marker=found[0].id, page_reverse="True")})
+    if full or reverse:
+        links.append({"rel": "next", "href": rq.link(marker=found[-1].id if found else None, page_reverse=None)})
+    if full or not reverse:
+        links.append({"rel": "previous", "href": rq.link(marker=found[0].id if found else None, page_reverse="True")})
     return links
 
 

@@ -2,16 +2,18 @@
 
 from typing import Any
 
+from pileus.core import paging
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import api, create, listing, own_clause, owner, show, viewer
+from pileus.network.api import networks
+from pileus.network.api.base import api, constrained, create, listing, own_clause, owner, show, viewer
 from pileus.network.resources.routers import floatingip as FLOATINGIP
 from pileus.network.service import floating_ips, lookup
 from pileus.network.store import queries
 
 
 def floating_ip(rq: Request, id: str) -> rows.FloatingIP:
-    return lookup.get_own(rq.tx, viewer(rq), rows.FloatingIP, id)
+    return constrained(rq, lookup.get_own(rq.tx, viewer(rq), rows.FloatingIP, id))
 
 
 def dress(rq: Request, found: list[rows.FloatingIP]) -> None:
@@ -49,6 +51,27 @@ def create_floatingip(rq: Request) -> dict[str, Any]:
         return dressed(rq, floating_ips.create_floating_ip(rq.tx, viewer(rq), owner(rq, values), **values))
 
     return create(rq, FLOATINGIP, make)
+
+
+@api.get("/floatingip_pools", policy="get_floatingip_pool")
+def list_floatingip_pools(rq: Request) -> dict[str, Any]:
+    """List the subnets that floating IPs are taken from."""
+    found = paging.page(rq, rows.Network, [paging.Where("external", "eq", True)], clauses=tuple(networks.visible(rq)))
+    outside = {network.id: network for network in found.rows}
+    return {
+        "floatingip_pools": [
+            {
+                "network_id": subnet.network_id,
+                "network_name": outside[subnet.network_id].name,
+                "subnet_id": subnet.id,
+                "subnet_name": subnet.name,
+                "cidr": subnet.cidr,
+                "project_id": rq.ctx.project_id,
+                "tenant_id": rq.ctx.project_id,
+            }
+            for subnet in queries.select_in(rq.tx, rows.Subnet, "network_id", outside)
+        ]
+    }
 
 
 @api.get("/floatingips/{id}", policy="get_floatingip", on=floating_ip)

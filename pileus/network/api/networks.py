@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, create, flag_clause, listing, owner, show, viewer
+from pileus.network.api.base import Clause, api, constrained, create, flag_clause, listing, owner, show, viewer
 from pileus.network.resources.networks import network as NETWORK
 from pileus.network.service import lookup, networks, pools
 from pileus.network.store import queries
@@ -18,7 +18,7 @@ _OUTWARD = sa.and_(_network.external, _network.id.in_(queries.opened_to("network
 
 
 def network(rq: Request, id: str) -> rows.Network:
-    return lookup.get_network(rq.tx, viewer(rq), id)
+    return constrained(rq, lookup.get_network(rq.tx, viewer(rq), id))
 
 
 def visible(rq: Request) -> list[Clause]:

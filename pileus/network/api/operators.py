@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from pileus.core import clock
 from pileus.core.db import sql
-from pileus.core.errors import NotFound
-from pileus.core.fields import FALSE, TRUE
+from pileus.core.errors import Conflict, NotFound
+from pileus.core.fields import FALSE, TRUE, Boolean, Object, Text
 from pileus.core.tables import columns, shape
 from pileus.core.wire import Request
 from pileus.network import rows
@@ -28,7 +28,13 @@ _USED = sql(sa.select(_allocation.subnet_id, sa.func.count()).group_by(_allocati
 
 def _agents(rq: Request) -> list[dict[str, Any]]:
     """Two of each host: what forwards packets, and what answers for metadata."""
-    return [_agent(host, *kind) for host in rq.cloud.drivers["network"].chassis() for kind in KINDS]
+    agents = [_agent(host, *kind) for host in rq.cloud.drivers["network"].chassis() for kind in KINDS]
+    with rq.cloud.db.read() as tx:
+        notes = queries.notes(tx)
+    for agent in agents:
+        if note := notes.get(agent["id"]):
+            agent.update(description=note.description, admin_state_up=note.admin_state_up)
+    return agents
 
 
 def _agent(host: Chassis, kind: str, binary: str) -> dict[str, Any]:
@@ -89,6 +95,32 @@ def show_agent(rq: Request) -> dict[str, Any]:
             only = rq.query.all("fields")
             return {"agent": {k: v for k, v in agent.items() if not only or k in only}}
     raise NotFound(f"Agent {rq.params['id'][:60]} could not be found.", kind="AgentNotFound")
+
+
+NOTES = [Text("description"), Boolean("admin_state_up")]
+
+
+@api.put("/agents/{id}", policy="update_agent")
+def update_agent(rq: Request) -> dict[str, Any]:
+    """Describe an agent."""
+    agent = show_agent(rq)["agent"]
+    values = Object("agent", NOTES).check(rq.unwrap("agent"))
+    note = rows.AgentNote(agent["id"], agent["description"], agent["admin_state_up"])
+    rq.tx.delete(rows.AgentNote, id=agent["id"])
+    for name, value in values.items():
+        setattr(note, name, value)
+    rq.tx.insert(note)
+    return {"agent": {**agent, **values}}
+
+
+@api.delete("/agents/{id}", policy="delete_agent")
+def delete_agent(rq: Request) -> None:
+    """Forget an agent whose host is gone."""
+    agent = show_agent(rq)["agent"]
+    if agent["alive"]:
+        raise Conflict(f"Agent {agent['id']} is alive: stop its host first.", kind="AgentInUse")
+    rq.cloud.drivers["network"].forget_chassis(agent["configurations"]["chassis_name"])
+    rq.tx.delete(rows.AgentNote, id=agent["id"])
 
 
 @api.get("/agents/{id}/l3-routers", policy="get_l3-routers")

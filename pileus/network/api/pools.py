@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, create, listing, owner, show, viewer
+from pileus.network.api.base import Clause, api, constrained, create, listing, owner, show, viewer
 from pileus.network.resources.networks import address_scope as SCOPE
 from pileus.network.resources.networks import subnetpool as POOL
 from pileus.network.service import lookup, pools
@@ -15,7 +15,7 @@ from pileus.network.store import queries
 
 
 def pool(rq: Request, id: str) -> rows.SubnetPool:
-    return lookup.get_shareable(rq.tx, viewer(rq), rows.SubnetPool, id)
+    return constrained(rq, lookup.get_shareable(rq.tx, viewer(rq), rows.SubnetPool, id))
 
 
 def scope(rq: Request, id: str) -> rows.AddressScope:
@@ -66,6 +66,21 @@ def delete_subnetpool(rq: Request, found: rows.SubnetPool) -> None:
     pools.delete_pool(rq.tx, found)
 
 
+PREFIXES = POOL.fields["prefixes"]
+
+
+@api.put("/subnetpools/{id}/add_prefixes", policy="add_prefixes", on=pool)
+def add_prefixes(rq: Request, found: rows.SubnetPool) -> dict[str, Any]:
+    """Add prefixes to a subnet pool."""
+    return {"prefixes": pools.add_prefixes(rq.tx, viewer(rq), found, PREFIXES.check(rq.json.get("prefixes"))).prefixes}
+
+
+@api.put("/subnetpools/{id}/remove_prefixes", policy="remove_prefixes", on=pool)
+def remove_prefixes(rq: Request, found: rows.SubnetPool) -> dict[str, Any]:
+    """Take prefixes from a subnet pool."""
+    return {"prefixes": pools.remove_prefixes(rq.tx, found, PREFIXES.check(rq.json.get("prefixes"))).prefixes}
+
+
 @api.get("/address-scopes", policy="get_address_scope")
 def list_address_scopes(rq: Request) -> dict[str, Any]:
     """List address scopes."""
@@ -91,7 +106,10 @@ def show_address_scope(rq: Request, found: rows.AddressScope) -> dict[str, Any]:
 @api.put("/address-scopes/{id}", policy="update_address_scope", on=scope)
 def update_address_scope(rq: Request, found: rows.AddressScope) -> dict[str, Any]:
     """Update an address scope."""
-    return show(rq, SCOPE, pools.update_scope(rq.tx, found, **SCOPE.parse_update(rq)))
+    values = SCOPE.parse_update(rq)
+    if "shared" in values:
+        rq.authorize("update_address_scope:shared", found)
+    return show(rq, SCOPE, pools.update_scope(rq.tx, found, **values))
 
 
 @api.delete("/address-scopes/{id}", policy="delete_address_scope", on=scope)

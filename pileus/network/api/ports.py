@@ -10,7 +10,7 @@ from pileus.core.paging import like_escape
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, create, listing, owner, show, viewer
+from pileus.network.api.base import Clause, api, constrained, create, listing, owner, show, viewer
 from pileus.network.resources.ports import port as PORT
 from pileus.network.service import lookup, ports
 
@@ -22,7 +22,7 @@ GUARDED = ("mac_address", "port_security_enabled", "allowed_address_pairs", "bin
 
 
 def port(rq: Request, id: str) -> rows.Port:
-    return lookup.get_port(rq.tx, viewer(rq), id)
+    return constrained(rq, lookup.get_port(rq.tx, viewer(rq), id))
 
 
 def visible(rq: Request) -> list[Clause]:

@@ -58,12 +58,20 @@ def update_quota(rq: Request, found: dict[str, str]) -> dict[str, Any]:
     project_id = found["project_id"]
     if len(project_id) > 255:
         raise BadRequest("Invalid input for project_id: it is too long.", kind="InvalidInput")
-    for name, value in rq.unwrap("quota").items():
+    body = rq.unwrap("quota")
+    force = body.get("force") in (True, "true", "True")
+    for name, value in body.items():
         if name in ("project_id", "tenant_id", "force", "check_limit"):
             continue
         if name not in LIMIT:
             raise BadRequest(f"Unrecognized attribute(s) '{name[:60]}'", kind="HTTPBadRequest")
-        quota.set_limit(rq.tx, quotas.SERVICE, project_id, name, LIMIT[name].check(value))
+        limit = LIMIT[name].check(value)
+        used = rq.tx.count(quotas.COUNTED[name], project_id=project_id)
+        if not force and 0 <= limit < used:
+            raise BadRequest(
+                f"Quota limit {limit} for {name} is lower than what is used: {used}.", kind="InvalidQuotaValue"
+            )
+        quota.set_limit(rq.tx, quotas.SERVICE, project_id, name, limit)
     return {"quota": _limits(rq, project_id)}
 
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from pileus.core.errors import BadRequest
+from pileus.core.fields import Uuid
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import api, create, listing, own_clause, owner, show, viewer
+from pileus.network.api.base import api, constrained, create, listing, own_clause, owner, show, viewer
 from pileus.network.resources.routers import router as ROUTER
 from pileus.network.resources.standard import routes
 from pileus.network.service import lookup, routers
@@ -16,7 +17,7 @@ ADMINS_ONLY = ("enable_snat", "external_fixed_ips")
 
 
 def router(rq: Request, id: str) -> rows.Router:
-    return lookup.get_own(rq.tx, viewer(rq), rows.Router, id)
+    return constrained(rq, lookup.get_own(rq.tx, viewer(rq), rows.Router, id))
 
 
 def dress(rq: Request, found: list[rows.Router]) -> None:
@@ -29,6 +30,12 @@ def dress(rq: Request, found: list[rows.Router]) -> None:
 def dressed(rq: Request, row: rows.Router) -> rows.Router:
     dress(rq, [row])
     return row
+
+
+def _check_ha(values: dict[str, Any]) -> None:
+    """Every router's way out can move to another host; there is no other kind."""
+    if values.pop("ha", True) is False:
+        raise BadRequest("Bad router request: routers here are always highly available.", kind="BadRequest")
 
 
 def _authorize_gateway(rq: Request, verb: str, values: dict[str, Any], project_id: str) -> None:
@@ -50,6 +57,7 @@ def create_router(rq: Request) -> dict[str, Any]:
 
     def make(values: dict[str, Any]) -> rows.Router:
         project_id = owner(rq, values)
+        _check_ha(values)
         _authorize_gateway(rq, "create", values, project_id)
         return dressed(rq, routers.create_router(rq.tx, viewer(rq), project_id, **values))
 
@@ -66,6 +74,7 @@ def show_router(rq: Request, found: rows.Router) -> dict[str, Any]:
 def update_router(rq: Request, found: rows.Router) -> dict[str, Any]:
     """Update a router."""
     values = ROUTER.parse_update(rq)
+    _check_ha(values)
     _authorize_gateway(rq, "update", values, found.project_id)
     return show(rq, ROUTER, dressed(rq, routers.update_router(rq.tx, viewer(rq), found, **values)))
 
@@ -81,9 +90,7 @@ def _interface(rq: Request) -> tuple[str | None, str | None]:
     named = []
     for name in ("subnet_id", "port_id"):
         value = rq.json.get(name)
-        if value is not None and not isinstance(value, str):
-            raise BadRequest(f"Invalid input for field/attribute {name}. It must be a UUID.", kind="InvalidInput")
-        named.append(value)
+        named.append(None if value is None else Uuid(name).check(value))
     return named[0], named[1]
 
 

@@ -7,18 +7,18 @@ import sqlalchemy as sa
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, create, flag_clause, listing, own_clause, owner, show, viewer
+from pileus.network.api.base import Clause, api, constrained, create, flag_clause, listing, owner, show, viewer
 from pileus.network.resources.security_groups import group as GROUP
 from pileus.network.resources.security_groups import rule as RULE
 from pileus.network.service import lookup, security_groups
 from pileus.network.store import queries
 
-_group = columns(rows.SecurityGroup)
+_group, _rule = columns(rows.SecurityGroup), columns(rows.SecurityGroupRule)
 _OPENED = _group.id.in_(queries.opened_to("security_group"))
 
 
 def group(rq: Request, id: str) -> rows.SecurityGroup:
-    return lookup.get_shareable(rq.tx, viewer(rq), rows.SecurityGroup, id)
+    return constrained(rq, lookup.get_shareable(rq.tx, viewer(rq), rows.SecurityGroup, id))
 
 
 def rule(rq: Request, id: str) -> rows.SecurityGroupRule:
@@ -29,6 +29,16 @@ def visible(rq: Request) -> list[Clause]:
     if viewer(rq).admin:
         return []
     clause = sa.or_(_group.project_id == sa.bindparam("viewer", type_=sa.Text()), _OPENED)
+    return [("visible", clause, {"viewer": rq.ctx.project_id or ""})]
+
+
+def visible_rules(rq: Request) -> list[Clause]:
+    """Own, and those which others wrote into own groups."""
+    if viewer(rq).admin:
+        return []
+    me = sa.bindparam("viewer", type_=sa.Text())
+    own_groups = sa.select(_group.id).where(_group.project_id == me)
+    clause = sa.or_(_rule.project_id == me, _rule.security_group_id.in_(own_groups))
     return [("visible", clause, {"viewer": rq.ctx.project_id or ""})]
 
 
@@ -105,7 +115,7 @@ def list_security_group_rules(rq: Request) -> dict[str, Any]:
     """List rules."""
     ensure_default(rq)
     with rq.cloud.db.read() as rq.tx:
-        clauses = own_clause(rq, rows.SecurityGroupRule)
+        clauses = visible_rules(rq)
         return listing(rq, RULE, rows.SecurityGroupRule, clauses, lambda found: dress_rules(rq, found))
 
 

@@ -8,7 +8,7 @@ from pileus.core.errors import BadRequest
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, create, flag_clause, listing, owner, show, viewer
+from pileus.network.api.base import Clause, api, constrained, create, flag_clause, listing, owner, show, viewer
 from pileus.network.resources.networks import subnet as SUBNET
 from pileus.network.service import lookup, pools, subnets
 from pileus.network.store import queries
@@ -22,7 +22,7 @@ _OWN_NETWORKS = sa.select(_network.id).where(_network.project_id == sa.bindparam
 
 
 def subnet(rq: Request, id: str) -> rows.Subnet:
-    return lookup.get_subnet(rq.tx, viewer(rq), id)
+    return constrained(rq, lookup.get_subnet(rq.tx, viewer(rq), id))
 
 
 def visible(rq: Request) -> list[Clause]:

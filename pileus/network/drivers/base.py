@@ -51,7 +51,7 @@ class Chassis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkDriver(Protocol):
-    """Seven calls; none of them decides anything."""
+    """Eight calls; none of them decides anything."""
 
     def apply(self, desired: Mapping[Key, Sequence[Row]]) -> None:
         """Make the rows of these objects be exactly these, in one transaction; no rows = the object is gone.
@@ -68,6 +68,9 @@ class NetworkDriver(Protocol):
 
     def chassis(self) -> list[Chassis]:
         """The hosts known to the engine. Called for agents lists and to place gateways."""
+
+    def forget_chassis(self, name: str) -> None:
+        """A host is gone for good. Called when an operator deletes its agent; forgetting twice is fine."""
 
     def ping(self) -> None:
         """Ask every host for a sign of life; `chassis` tells who answered. Called once a minute."""

@@ -110,6 +110,10 @@ class FakeDriver:
         self.hosts = list(hosts)
         self._chassis_changed()
 
+    def forget_chassis(self, name: str) -> None:
+        self._may_fail("forget_chassis")
+        self.set_hosts([host for host in self.hosts if host.name != name])
+
     def ping(self) -> None:
         self._may_fail("ping")
 

@@ -139,6 +139,16 @@ class OvnDriver:
         with running.lock:
             return max((int(row.nb_cfg) for row in running.idl.tables["NB_Global"].rows.values()), default=0)
 
+    def forget_chassis(self, name: str) -> None:
+        idl = self.sb.idl
+
+        def remove(txn: Any) -> None:
+            for table in ("Chassis_Private", "Chassis"):
+                for row in [row for row in idl.tables[table].rows.values() if row.name == name]:
+                    row.delete()
+
+        self.sb.transact(Command(remove))
+
     def ping(self) -> None:
         idl = self.nb.idl
 

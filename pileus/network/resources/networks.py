@@ -109,7 +109,7 @@ subnetpool = Resource(
         _length("max_prefixlen"),
         Integer("default_quota", min=0, null=True, default=None, **GIVEN),
         Integer("ip_version", **EVERYWHERE),
-        Text("address_scope_id", null=True, default=None, max=36, **GIVEN),
+        Uuid("address_scope_id", null=True, default=None, **GIVEN),
         Boolean("is_default", default=False, rule=True, **GIVEN),
         Boolean("shared", default=False, rule=True, **ONCE),
     ],

@@ -62,6 +62,12 @@ def vif_details(row: Any) -> dict[str, Any]:
     return {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int"} if row.host_id else {}
 
 
+def trusted(row: Any) -> bool | None:
+    """Whether a virtual function may change its address: kept where hosts look for it."""
+    found: bool | None = row.profile.get("trusted")
+    return found
+
+
 def dns_assignment(row: Any) -> list[dict[str, str]]:
     return [
         {
@@ -78,7 +84,7 @@ def _fields() -> list[Field]:
         *standard(),
         Uuid("network_id", create=REQUIRED, **EVERYWHERE),
         Boolean("admin_state_up", default=True, **GIVEN),
-        Mac("mac_address", **GIVEN),
+        Mac("mac_address", null=True, **GIVEN),
         Text("status", **EVERYWHERE),
         DeviceId("device_id", default="", null=True, **GIVEN),
         DeviceId("device_owner", default="", null=True, **GIVEN),
@@ -92,6 +98,7 @@ def _fields() -> list[Field]:
         Profile("binding:profile", source="profile", open=True, create=OPTIONAL, update=True, **BOUND),
         Text("binding:vif_type", show=vif_type, **BOUND),
         Object("binding:vif_details", open=True, show=vif_details, **BOUND),
+        Boolean("trusted", null=True, create=OPTIONAL, update=True, rule=True, hidden=True, show=trusted),
         Text("dns_name", default="", pattern=DNS_NAME, **GIVEN),
         Text("dns_domain", default="", pattern=DOMAIN, **GIVEN),
         Items("dns_assignment", of=Object(""), show=dns_assignment),

@@ -1,5 +1,6 @@
 """Security groups and their rules."""
 
+import ipaddress
 from typing import Any
 
 from pileus.core import clock
@@ -36,6 +37,14 @@ class Ethertype(Text):
         self.refuse(value)
 
 
+class WrittenPrefix(Prefix):
+    """Kept with the host bits it was written with."""
+
+    def convert(self, value: Any) -> Any:
+        network = super().convert(value)
+        return value.strip() if "/" in value else network
+
+
 class PortNumber(Text):
     """A port, or an ICMP type or code: what it may be depends on the protocol, so the range is checked there."""
 
@@ -52,8 +61,8 @@ class PortNumber(Text):
 
 
 def normalized(row: Any) -> str | None:
-    found: str | None = row.remote_ip_prefix
-    return found  # host bits were cleared when it was made
+    prefix = row.remote_ip_prefix
+    return str(ipaddress.ip_network(prefix, strict=False)) if prefix else None
 
 
 rule = Resource(
@@ -66,7 +75,7 @@ rule = Resource(
         Protocol("protocol", null=True, default=None, **ONCE),
         PortNumber("port_range_min", null=True, default=None, **ONCE),
         PortNumber("port_range_max", null=True, default=None, **ONCE),
-        Prefix("remote_ip_prefix", null=True, default=None, **ONCE),
+        WrittenPrefix("remote_ip_prefix", null=True, default=None, **ONCE),
         Text("remote_group_id", null=True, default=None, max=36, **ONCE),
         Text("remote_address_group_id", show=lambda row: None),
         Text("normalized_cidr", show=normalized),
@@ -91,7 +100,7 @@ def rule_view(member: Any, in_default: bool) -> dict[str, Any]:
         "port_range_min": member.port_range_min,
         "port_range_max": member.port_range_max,
         "remote_ip_prefix": member.remote_ip_prefix,
-        "normalized_cidr": member.remote_ip_prefix,
+        "normalized_cidr": normalized(member),
         "remote_group_id": member.remote_group_id,
         "remote_address_group_id": None,
         "description": member.description,

@@ -35,10 +35,7 @@ class Uuids(Items):
     """A list of ids, each once; null is an empty list."""
 
     def __init__(self, name: str, **options: Any):
-        super().__init__(name, of=Text(name, min=1, max=36), **options)
-
-    def convert(self, value: Any) -> Any:
-        return list(dict.fromkeys(super().convert(value)))
+        super().__init__(name, of=Text(name, min=1, max=36), unique=True, **options)
 
     def check(self, value: Any) -> Any:
         return [] if value is None else super().check(value)

@@ -7,7 +7,7 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, NotFound
 from pileus.network import rows
 from pileus.network.service import ports, quotas
-from pileus.network.service.lookup import Viewer, get_network, get_port
+from pileus.network.service.lookup import Viewer, get_network, get_own, get_port
 from pileus.network.store import changes, queries
 
 
@@ -24,6 +24,7 @@ def create_floating_ip(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -
     floating_ip = rows.FloatingIP(id=clock.new_id(), project_id=project_id, floating_network_id=network.id)
     asked, subnet_id = values.pop("floating_ip_address", None), values.pop("subnet_id", None)
     target, fixed = values.pop("port_id", None), values.pop("fixed_ip_address", None)
+    through = values.pop("router_id", None)
     if target is None and fixed is not None:
         raise bad("fixed_ip_address cannot be specified without a port_id.")
     for name, value in values.items():
@@ -36,7 +37,7 @@ def create_floating_ip(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -
     floating_ip.floating_port_id, floating_ip.floating_ip_address = port.id, address
     tx.insert(queries.stamped(floating_ip))
     if target is not None:
-        associate(tx, viewer, floating_ip, target, fixed)
+        associate(tx, viewer, floating_ip, target, fixed, through)
     changes.touch(tx, "floatingip", floating_ip.id)
     return floating_ip
 
@@ -73,8 +74,13 @@ def update_floating_ip(tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, **v
     return floating_ip
 
 
-def associate(tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, port_id: str, fixed: str | None) -> None:
-    """Raises NotFound (the port, or a router to it), BadRequest (the address), Conflict (taken by another)."""
+def associate(
+    tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, port_id: str, fixed: str | None, through: str | None = None
+) -> None:
+    """Raises NotFound (the port, or a router to it), BadRequest (the address), Conflict (taken by another).
+
+    `through` names the router, for a port that lies behind further routers.
+    """
     port = get_port(tx, viewer, port_id)
     chosen = _fixed_ip(port, fixed)
     other = tx.find(rows.FloatingIP, port_id=port.id, fixed_ip_address=chosen.ip_address,
@@ -86,7 +92,11 @@ def associate(tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, port_id: str
             f"{floating_ip.floating_network_id}.",
             kind="FloatingIPPortAlreadyAssociated",
         )
-    router = _router_between(tx, chosen.subnet_id, floating_ip.floating_network_id)
+    router: str | None
+    if through:
+        router = _named_router(tx, viewer, floating_ip, through)
+    else:
+        router = _router_between(tx, chosen.subnet_id, floating_ip.floating_network_id)
     if router is None:
         raise NotFound(
             f"External network {floating_ip.floating_network_id} is not reachable from subnet {chosen.subnet_id}. "
@@ -97,6 +107,16 @@ def associate(tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, port_id: str
         tx, floating_ip, port_id=port.id, fixed_ip_address=chosen.ip_address, router_id=router, status="ACTIVE"
     )
     changes.touch(tx, "floatingip", floating_ip.id)
+
+
+def _named_router(tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, router_id: str) -> str:
+    router = get_own(tx, viewer, rows.Router, router_id)
+    if router.gateway_network_id != floating_ip.floating_network_id:
+        raise Conflict(
+            f"Router {router_id} has no gateway on external network {floating_ip.floating_network_id}.",
+            kind="ExternalGatewayForFloatingIPNotFound",
+        )
+    return router.id
 
 
 def _fixed_ip(port: rows.Port, wanted: str | None) -> rows.FixedIP:

@@ -96,8 +96,12 @@ def get_shareable(tx: Tx, viewer: Viewer, struct: type[R], id: str) -> R:
 
 
 def get_own(tx: Tx, viewer: Viewer, struct: type[R], id: str) -> R:
-    """Routers, floating IPs, rules: nobody else's."""
+    """Routers, floating IPs, rules (also others' in own groups): nobody else's."""
     found = _find(tx, struct, id)
+    if isinstance(found, rows.SecurityGroupRule):
+        group = tx.get(rows.SecurityGroup, id=found.security_group_id)
+        if group.project_id == viewer.project_id:
+            return found
     if viewer.admin or found.project_id == viewer.project_id:
         return found
     raise missing(struct, id)

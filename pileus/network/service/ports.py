@@ -8,7 +8,7 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict
 from pileus.network import rows
 from pileus.network.service import fixed_ips, quotas, security_groups
-from pileus.network.service.lookup import Viewer, get_shareable
+from pileus.network.service.lookup import Viewer
 from pileus.network.store import addresses, changes, queries
 
 MAX_ADDRESS_PAIRS = 10
@@ -33,6 +33,7 @@ def create_port(tx: Tx, viewer: Viewer, project_id: str, network: rows.Network, 
     wanted_groups = values.pop("security_groups", None)
     secured = values.pop("port_security_enabled", None)
     port.port_security_enabled = network.port_security_enabled if secured is None else secured
+    _fold_trusted(values, {})
     port.mac_address = _mac(tx, network.id, values.pop("mac_address", None))
     for name, value in values.items():
         setattr(port, name, _clean(name, value))
@@ -54,6 +55,12 @@ def create_port(tx: Tx, viewer: Viewer, project_id: str, network: rows.Network, 
 
 def trusted(port: rows.Port) -> bool:
     return port.device_owner.startswith("network:")
+
+
+def _fold_trusted(values: dict[str, Any], before: dict[str, Any]) -> None:
+    trusted_vif = values.pop("trusted", None)
+    if trusted_vif is not None:
+        values["profile"] = {**values.get("profile", before), "trusted": trusted_vif}
 
 
 def _clean(name: str, value: Any) -> Any:
@@ -89,9 +96,7 @@ def _groups(tx: Tx, viewer: Viewer, port: rows.Port, wanted: list[str] | None) -
             "Port security must be enabled and port must have an IP address in order to use security groups.",
             kind="PortSecurityAndIPRequiredForSecurityGroups",
         )
-    wanted = list(dict.fromkeys(wanted))
-    for group in wanted:
-        get_shareable(tx, viewer, rows.SecurityGroup, group)
+    security_groups.choose_groups(tx, viewer, wanted)
     return wanted
 
 
@@ -132,6 +137,7 @@ def update_port(tx: Tx, viewer: Viewer, port: rows.Port, **values: Any) -> rows.
     """Raises BadRequest, Conflict, NotFound as `create_port` does."""
     before = port.fixed_ips
     values = {name: _clean(name, value) for name, value in values.items()}
+    _fold_trusted(values, port.profile)
     if "mac_address" in values and values["mac_address"] != port.mac_address:
         if port.host_id and port.device_owner.startswith("compute:"):
             raise Conflict(
@@ -173,8 +179,11 @@ def _check_security(port: rows.Port, groups: list[str], changed: bool) -> None:
 
 
 def _regroup(tx: Tx, viewer: Viewer, port: rows.Port, wanted: list[str]) -> list[str]:
-    for group in set(wanted) - set(port.security_groups):
-        get_shareable(tx, viewer, rows.SecurityGroup, group)
+    new = [group for group in wanted if group not in port.security_groups]
+    if new:
+        kept = [group for group in wanted if group in port.security_groups]
+        security_groups.choose_groups(tx, viewer._replace(admin=True), [*kept, *new])
+        security_groups.choose_groups(tx, viewer, new)
     tx.delete(rows.PortSecurityGroup, port_id=port.id)
     tx.insert_many(rows.PortSecurityGroup(port.id, group) for group in wanted)
     return wanted

@@ -8,7 +8,8 @@ from pileus.core.errors import Conflict, NotFound
 from pileus.network import rows
 from pileus.network.service import quotas
 from pileus.network.service.lookup import Viewer, get_network, get_shareable
-from pileus.network.service.networks import invalid, refuse_unsharing
+from pileus.network.service.networks import invalid
+from pileus.network.service.sharing import EXTERNAL, refuse_closing
 from pileus.network.store import changes, queries
 
 STRUCTS: dict[str, type[rows.Standard]] = {
@@ -31,14 +32,15 @@ def create_policy(
     tx: Tx, viewer: Viewer, project_id: str, object_type: str, object_id: str, action: str, target_tenant: str
 ) -> rows.RbacPolicy:
     """Raises NotFound (the object), BadRequest, Conflict (it exists), OverQuota."""
-    if action == "access_as_external" and (object_type != "network" or not viewer.admin):
+    if action == EXTERNAL and object_type != "network":
         raise invalid(f"Action {action} is not valid for object type {object_type}.")
     if object_type == "network":
         found: rows.Standard = get_network(tx, viewer, object_id)
     else:
         found = get_shareable(tx, viewer, STRUCTS[object_type], object_id)
     if found.project_id != viewer.project_id and not viewer.admin:
-        raise NotFound(f"{object_type} {object_id} could not be found.", kind=f"{type(found).__name__}NotFound")
+        raise invalid(f"Only the owner of {object_type} {object_id} may open it to others.")
+    _check_scope(tx, found, target_tenant)
     quotas.spend(tx, project_id, "rbac_policy")
     if tx.find(rows.RbacPolicy, object_id=object_id, action=action, target_tenant=target_tenant):
         raise Conflict(f"An RBAC policy already exists with those values: {action} of {object_id} to {target_tenant}.",
@@ -49,13 +51,21 @@ def create_policy(
     return policy
 
 
+def _check_scope(tx: Tx, found: rows.Standard, target: str) -> None:
+    """A pool is of use only to who may use its address scope."""
+    if isinstance(found, rows.SubnetPool) and found.address_scope_id:
+        scope = tx.get(rows.AddressScope, id=found.address_scope_id)
+        if not (scope.shared or scope.project_id == target or queries.is_open_to(tx, scope.id, target)):
+            raise invalid(f"Subnet pool {found.id} belongs to address scope {scope.id}, which {target} may not use.")
+
+
 def _reflect(tx: Tx, policy: rows.RbacPolicy) -> None:
     """The object's own flags say what its policies add up to."""
     struct = STRUCTS[policy.object_type]
     found: Any = tx.find(struct, id=policy.object_id)
     if found is None:
         return
-    if policy.action == "access_as_external":
+    if policy.action == EXTERNAL:
         external = tx.find(rows.RbacPolicy, object_id=found.id, action=policy.action) is not None
         queries.save(tx, found, external=external)
         changes.touch(tx, "network", found.id)
@@ -67,7 +77,7 @@ def _reflect(tx: Tx, policy: rows.RbacPolicy) -> None:
 def update_policy(tx: Tx, policy: rows.RbacPolicy, target_tenant: str) -> rows.RbacPolicy:
     """Raises Conflict while the old target uses what it was given."""
     if target_tenant != policy.target_tenant:
-        _refuse_in_use(tx, policy)
+        _refuse_in_use(tx, policy, target_tenant)
         tx.update(rows.RbacPolicy, policy.id, target_tenant=target_tenant)
         policy.target_tenant = target_tenant
         _reflect(tx, policy)
@@ -81,20 +91,18 @@ def delete_policy(tx: Tx, policy: rows.RbacPolicy) -> None:
     _reflect(tx, policy)
 
 
-def _refuse_in_use(tx: Tx, policy: rows.RbacPolicy) -> None:
-    if policy.object_type != "network":
+def _refuse_in_use(tx: Tx, policy: rows.RbacPolicy, instead: str | None = None) -> None:
+    found = tx.find(STRUCTS[policy.object_type], id=policy.object_id)
+    if found is None:
         return
-    network = tx.find(rows.Network, id=policy.object_id)
-    if network is None:
-        return
-    if policy.action == "access_as_shared":
+    why = ""
+    if isinstance(found, rows.Network) and found.is_default and policy.action == EXTERNAL:
+        why = "It is the default external network."
+    else:
         try:
-            refuse_unsharing(tx, network, policy.target_tenant)
+            refuse_closing(tx, policy.object_type, found, policy.action, policy.target_tenant, instead)
         except Conflict as error:
-            raise Conflict(f"RBAC policy on object {network.id} cannot be removed because other objects depend on it. "
-                           f"Details: {error.message}", kind="RbacPolicyInUse") from None  # fmt: skip
-    elif tx.find(rows.FloatingIP, floating_network_id=network.id) or tx.find(
-        rows.Router, gateway_network_id=network.id
-    ):
-        raise Conflict(f"RBAC policy on object {network.id} cannot be removed because other objects depend on it.",
-                       kind="RbacPolicyInUse")  # fmt: skip
+            why = error.message
+    if why:
+        raise Conflict(f"RBAC policy on object {found.id} cannot be removed because other objects depend on it. "
+                       f"Details: {why}", kind="RbacPolicyInUse")  # fmt: skip

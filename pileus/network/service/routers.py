@@ -82,8 +82,6 @@ def set_gateway(tx: Tx, viewer: Viewer, router: rows.Router, info: dict[str, Any
                                  fixed_ips=wanted or None)  # fmt: skip
     elif wanted is not None:
         ports.update_port(tx, viewer, port, fixed_ips=wanted)
-    if not port.fixed_ips:
-        raise bad(f"No IPs available for external network {network.id}.")
     _refuse_overlap(tx, router, port)
     queries.save(tx, router, gateway_network_id=network.id, gateway_port_id=port.id, enable_snat=enable_snat)
     changes.touch(tx, "router", router.id)
@@ -133,10 +131,13 @@ def add_interface(tx: Tx, viewer: Viewer, router: rows.Router, subnet_id: str | 
     if subnet_id and port_id:
         raise bad("Cannot specify both subnet-id and port-id.")
     if port_id:
-        return _add_port(tx, router, get_port(tx, viewer, port_id))
-    if subnet_id:
-        return _add_subnet(tx, viewer, router, get_subnet(tx, viewer, subnet_id))
-    raise bad("Either subnet_id or port_id must be specified.")
+        added = _add_port(tx, router, get_port(tx, viewer, port_id))
+    elif subnet_id:
+        added = _add_subnet(tx, viewer, router, get_subnet(tx, viewer, subnet_id))
+    else:
+        raise bad("Either subnet_id or port_id must be specified.")
+    queries.save(tx, router)
+    return added
 
 
 def _check_interface(tx: Tx, router: rows.Router, new: Sequence[rows.Subnet]) -> list[rows.Port]:
@@ -218,6 +219,7 @@ def remove_interface(tx: Tx, viewer: Viewer, router: rows.Router, subnet_id: str
         ports.update_port(tx, viewer, port, fixed_ips=kept)
     else:
         ports.delete_port(tx, port, checked=False)
+    queries.save(tx, router)
     changes.touch(tx, "router", router.id)
     return port, leaving
 

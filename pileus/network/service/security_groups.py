@@ -84,6 +84,14 @@ def update_group(tx: Tx, group: rows.SecurityGroup, **values: Any) -> rows.Secur
     return group
 
 
+def choose_groups(tx: Tx, viewer: Viewer, ids: list[str]) -> None:
+    """Raises NotFound for a group the viewer may not use, Conflict when tracked and untracked ones would be mixed."""
+    found = [get_shareable(tx, viewer, rows.SecurityGroup, group) for group in ids]
+    if len({group.stateful for group in found}) > 1:
+        raise Conflict("Cannot apply both stateful and stateless security groups on the same port at the same time.",
+                       kind="SecurityGroupConflict")  # fmt: skip
+
+
 def _used(tx: Tx, group: rows.SecurityGroup) -> bool:
     return tx.find(rows.PortSecurityGroup, security_group_id=group.id) is not None
 
@@ -120,6 +128,7 @@ def create_rule(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -> rows.
                 f"Security group rule already exists. Rule id is {other.id}.", kind="SecurityGroupRuleExists"
             )
     rule = _insert_rule(tx, group, project_id=project_id, **values)
+    queries.bump(tx, rows.SecurityGroup, group.id)
     rule.in_default = group.is_default  # type: ignore[attr-defined]
     changes.touch(tx, "security_group", group.id)
     return rule
@@ -147,8 +156,9 @@ def _meaning(
     direction: Any, ethertype: Any, protocol: Any, low: Any, high: Any, prefix: Any, group: Any
 ) -> tuple[Any, ...]:
     """Two rules that mean the same are the same, however they are spelled."""
-    everywhere = prefix in (None, "0.0.0.0/0", "::/0")
-    return direction, ethertype, protocol_number(protocol), low, high, None if everywhere else prefix, group
+    net = ipaddress.ip_network(prefix, strict=False) if prefix else None
+    far_end = net if net is not None and net.prefixlen else None
+    return direction, ethertype, protocol_number(protocol), low, high, far_end, group
 
 
 def _check_protocol(values: dict[str, Any]) -> None:
@@ -199,7 +209,7 @@ def _check_icmp(kind: int | None, code: int | None) -> None:
 
 def _check_prefix(values: dict[str, Any]) -> None:
     prefix = values.get("remote_ip_prefix")
-    if prefix and f"IPv{ipaddress.ip_network(prefix).version}" != values.get("ethertype"):
+    if prefix and f"IPv{ipaddress.ip_network(prefix, strict=False).version}" != values.get("ethertype"):
         raise BadRequest(
             f"Conflicting value ethertype {values.get('ethertype')} for remote_ip_prefix {prefix}.",
             kind="SecurityGroupRuleParameterConflict",
@@ -208,4 +218,5 @@ def _check_prefix(values: dict[str, Any]) -> None:
 
 def delete_rule(tx: Tx, rule: rows.SecurityGroupRule) -> None:
     queries.drop_row(tx, rule)
+    queries.bump(tx, rows.SecurityGroup, rule.security_group_id)
     changes.touch(tx, "security_group", rule.security_group_id)

@@ -8,7 +8,7 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict
 from pileus.network import rows
 from pileus.network.service import quotas
-from pileus.network.service.networks import invalid
+from pileus.network.service.networks import check_mtu, invalid
 from pileus.network.store import addresses, changes, queries
 
 MAX_NAMESERVERS = 5
@@ -37,6 +37,7 @@ def create_subnet(tx: Tx, project_id: str, network: rows.Network, **values: Any)
     pools = values.pop("allocation_pools", None)
     for name, value in values.items():
         setattr(subnet, name, value)
+    check_mtu(network.mtu, version)
     _check_overlap(tx, subnet, net)
     _check_modes(subnet, net)
     _check_lists(subnet)
@@ -47,6 +48,7 @@ def create_subnet(tx: Tx, project_id: str, network: rows.Network, **values: Any)
     tx.insert(queries.stamped(subnet))
     addresses.write_pools(tx, subnet)
     changes.touch(tx, "subnet", subnet.id)
+    queries.bump(tx, rows.Network, network.id)
     _address_existing_ports(tx, subnet)
     ensure_metadata_port(tx, network, subnet)
     return subnet
@@ -212,6 +214,7 @@ def update_subnet(tx: Tx, subnet: rows.Subnet, **values: Any) -> rows.Subnet:
     if "gateway_ip" in values or "allocation_pools" in values:
         _check_pools(stored, net)
     queries.save(tx, stored, **values)
+    queries.bump(tx, rows.Network, stored.network_id)
     if "allocation_pools" in values:
         addresses.write_pools(tx, stored)
     network = tx.get(rows.Network, id=stored.network_id)
@@ -260,4 +263,5 @@ def delete_subnet(tx: Tx, subnet: rows.Subnet) -> None:
         changes.touch(tx, "port", port.id)
     tx.delete(rows.IPAllocation, subnet_id=subnet.id)
     queries.drop_row(tx, subnet)
+    queries.bump(tx, rows.Network, subnet.network_id)
     changes.touch(tx, "subnet", subnet.id)

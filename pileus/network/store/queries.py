@@ -34,6 +34,13 @@ def save(tx: Tx, row: R, **changes: Any) -> R:
     return row
 
 
+def bump(tx: Tx, struct: type[R], id: str) -> None:
+    """The next revision of a row: something that belongs to it has changed."""
+    row = tx.find(struct, id=id)
+    if row is not None:
+        save(tx, row)
+
+
 def by_id(tx: Tx, struct: type[R], ids: Iterable[str]) -> dict[str, R]:
     """Rows by their ids, in one query."""
     wanted = sorted(set(ids))
@@ -109,6 +116,14 @@ _OPENED = sql(
 def is_open_to(tx: Tx, object_id: str, project_id: str | None, action: str = "access_as_shared") -> bool:
     found = tx.all(_OPENED, object_id=object_id, viewer=project_id or "")
     return any(row[0] == action for row in found)
+
+
+_NOTES = sql(sa.select(shape(rows.AgentNote).table))
+
+
+def notes(tx: Tx) -> dict[str, rows.AgentNote]:
+    """What operators wrote about agents, by agent."""
+    return {note.id: note for note in tx.rows(rows.AgentNote, _NOTES)}
 
 
 # -- segments --------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def match_of(rule: rows.SecurityGroupRule) -> str:
     if rule.remote_group_id:
         parts.append(f"{far_end} == ${names.group_name(rule.remote_group_id)}_{version}")
     elif rule.remote_ip_prefix and not _everything(rule.remote_ip_prefix):
-        parts.append(f"{far_end} == {rule.remote_ip_prefix}")
+        parts.append(f"{far_end} == {ipaddress.ip_network(rule.remote_ip_prefix, strict=False)}")
     return " && ".join(parts + _protocol(rule, version))
 
 
