@@ -1,0 +1,220 @@
+"""The contract of image stores, held by the real one and the fake; and what reconciling makes of what uploads left."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pileus.core.wire import FileBody
+from pileus.image import reconcile
+from pileus.image.data import upload
+from pileus.image.drivers.base import Store, StoreFull
+from pileus.image.drivers.fake import FakeStore
+from pileus.image.drivers.filesystem import FileStore
+from pileus.image.store import Image
+from tests.harness import World
+from tests.spec.image.helpers import BYTES, IMAGES, bare, show
+
+Make = Callable[[], Store]
+
+
+@pytest.fixture(params=["file", "fake"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    fake = FakeStore()
+    return (lambda: FileStore(tmp_path / "images")) if request.param == "file" else lambda: fake
+
+
+def content(store: Store, key: str, *part: int) -> bytes:
+    body = store.read(key, *part)
+    if not isinstance(body, FileBody):
+        return b"".join(body)
+    data = body.path.read_bytes()[body.offset :]
+    return data if body.length is None else data[: body.length]
+
+
+def written(store: Store, key: str, data: bytes) -> None:
+    writer = store.create(key)
+    writer.write(data)
+    writer.finish()
+    writer.close()
+
+
+def test_what_is_written_is_read_in_whole_or_in_part(make: Make) -> None:
+    written(make(), "key", b"0123456789")
+    assert content(make(), "key") == b"0123456789"
+    assert content(make(), "key", 3, 4) == b"3456"
+    assert make().path("key").read_bytes() == b"0123456789"
+    assert make().keys() == {"key"}
+
+
+def test_nothing_is_read_before_it_is_whole_or_after_it_is_gone(make: Make) -> None:
+    writer = make().create("key")
+    writer.write(b"half")
+    with pytest.raises(FileNotFoundError):
+        make().read("key")
+    writer.finish()
+    writer.close()
+    for _ in range(2):
+        make().delete("key")
+    with pytest.raises(FileNotFoundError):
+        make().path("key")
+    assert make().keys() == set()
+
+
+def test_discarded_data_leaves_nothing(make: Make) -> None:
+    for finished in (False, True):
+        writer = make().create("key")
+        writer.write(b"half")
+        if finished:
+            writer.finish()
+        writer.discard()
+        writer.discard()
+        writer.close()
+        assert make().keys() == set()
+
+
+def test_a_writer_is_known_to_be_alive_until_it_closes(make: Make) -> None:
+    writer = make().create("key")
+    assert make().being_written("key")
+    assert make().sweep({"key"}, lambda key: False) == []
+    writer.finish()
+    assert make().being_written("key")
+    assert make().sweep({"key"}, lambda key: False) == []
+    writer.close()
+    assert not make().being_written("key")
+    assert make().sweep({"key"}, lambda key: True) == []
+    assert make().sweep({"key", "other"}, lambda key: False) == ["key"]
+    assert make().keys() == set() and not make().being_written("key")
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    writer = store.create("key")
+    os.dup2(os.open("/dev/full", os.O_WRONLY), writer._file)  # type: ignore[attr-defined]
+    with pytest.raises(StoreFull, match="No space"):
+        writer.write(b"x")
+    writer.discard()
+    writer.close()
+
+
+def test_a_sweep_between_birth_and_lock_takes_nothing_from_a_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, lock, swept = FileStore(tmp_path), fcntl.flock, []
+
+    def flock(file: int, operation: int) -> None:
+        if not swept and operation == fcntl.LOCK_EX:
+            swept.append("once")
+            swept.extend(FileStore(tmp_path).sweep({"key"}, lambda key: False))
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    written(store, "key", b"data")
+    assert swept == ["once", "key"]
+    assert content(store, "key") == b"data"
+
+
+UPLOADER = """
+import sys, time
+from pileus.cloud import Cloud
+from pileus.image.data import upload
+from pileus.image.store import Image
+from pileus.settings import Settings
+
+def chunks():
+    yield b"half"
+    print("half", flush=True)
+    time.sleep(60)
+
+cloud = Cloud(Settings(state=sys.argv[1], fake_nodes=1, log_level="error"))
+with cloud.db.read() as tx:
+    image = tx.get(Image, id=sys.argv[2])
+upload(cloud, image, chunks())
+"""
+
+
+def test_an_upload_is_left_alone_while_its_process_lives_and_undone_when_it_is_killed(fresh: World) -> None:
+    member = fresh.client("member", "reader")
+    image = bare(member)
+    arguments = [sys.executable, "-c", UPLOADER, str(fresh.cloud.settings.folder), image["id"]]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "half\n"
+        reconcile.reconcile(fresh.cloud)
+        assert show(member, image)["status"] == "saving"
+        assert list(reconcile.differences(fresh.cloud)) == []
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    assert [found.id for found in reconcile.differences(fresh.cloud)] == [image["id"]]
+    for _ in range(2):
+        reconcile.reconcile(fresh.cloud)
+        assert show(member, image)["status"] == "queued"
+        assert fresh.cloud.drivers["image"].keys() == set()
+    assert list(reconcile.differences(fresh.cloud)) == []
+
+
+def test_data_that_is_no_images_is_deleted_and_all_other_kept(fresh: World) -> None:
+    member = fresh.client("member", "reader")
+    image = bare(member)
+    member.request("PUT", f"{IMAGES}/{image['id']}/file", headers=BYTES, upload=iter([b"kept"])).ok(204)
+    store = fresh.cloud.drivers["image"]
+    written(store, "stray", b"x")
+    assert [found.id for found in reconcile.differences(fresh.cloud)] == ["stray"]
+    reconcile.reconcile(fresh.cloud)
+    assert len(store.keys()) == 1
+    assert member.get(f"{IMAGES}/{image['id']}/file").ok(200) == b"kept"
+    (key,) = store.keys()
+    store.delete(key)
+    assert [found.what for found in reconcile.differences(fresh.cloud)] == ["is said to have data, but there is none"]
+    member.get(f"{IMAGES}/{image['id']}/file").refused(404, "missing")
+
+
+def test_a_lost_answer_of_the_database_costs_no_active_image_its_data(fresh: World) -> None:
+    member = fresh.client("member", "reader")
+    image = bare(member)
+    with fresh.cloud.db.read() as tx:
+        row = tx.get(Image, id=image["id"])
+    write = fresh.cloud.db.write
+    commits: list[Any] = []
+
+    class Lossy:
+        """The second transaction commits, but its success is not heard of."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(fresh.cloud.db, name)
+
+        def write(self) -> Any:
+            @contextlib.contextmanager
+            def lossy() -> Any:
+                with write() as tx:
+                    yield tx
+                commits.append(1)
+                if len(commits) == 2:
+                    raise ConnectionError("lost")
+
+            return lossy()
+
+    class Half:
+        settings, drivers, db = fresh.cloud.settings, fresh.cloud.drivers, Lossy()
+
+    with pytest.raises(ConnectionError):
+        upload(Half(), row, iter([b"data"]))
+    assert show(member, image)["status"] == "active"
+    assert member.get(f"{IMAGES}/{image['id']}/file").ok(200) == b"data"
+
+
+def test_the_task_does_its_work_when_the_cloud_starts(fresh: World) -> None:
+    written(fresh.cloud.drivers["image"], "stray", b"x")
+    fresh.cloud.start()
+    for _ in range(200):
+        if not fresh.cloud.drivers["image"].keys():
+            return
+        time.sleep(0.02)
+    raise AssertionError("the stray data is still there")
