@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,6 +19,8 @@ Handle = Callable[[Request], Response]
 
 MAX_BODY = 8 << 20  # JSON bodies; a server's user data and files stay well below
 CHUNK = 1 << 20
+ENOUGH = 1 << 18  # of an upload, to wake its thread: the server's pieces reach a MiB, and joining them costs a copy
+SILENCE = 60  # seconds without a byte after which an upload's client counts as gone
 
 
 class ClientGone(BadRequest):
@@ -55,7 +57,8 @@ class Edge:
             except TooLarge as error:
                 rq.refused = error
             response = await self.pool.run(self.handle, rq)
-        await self._send(response, rq, send)
+        whole = "http.response.pathsend" in scope.get("extensions", {})
+        await self._send(response, rq, send, receive, whole)
 
     @property
     def stream_pool(self) -> Pool:
@@ -69,7 +72,7 @@ class Edge:
         if self._stream_pool is not None:
             self._stream_pool.stop()
 
-    async def _send(self, response: Response, rq: Request, send: Send) -> None:
+    async def _send(self, response: Response, rq: Request, send: Send, receive: Receive, whole: bool) -> None:
         headers = [(key.encode("latin-1"), str(value).encode("utf-8")) for key, value in response.headers.items()]
         body = response.body
         start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
@@ -80,18 +83,35 @@ class Edge:
             await send({"type": "http.response.body", "body": b"" if rq.method == "HEAD" else body})
             return
         await send(start)
+        if whole and rq.method != "HEAD" and isinstance(body, FileBody) and _is_whole(body):
+            # the server reads and sends it by itself: half the work of handing it over in chunks
+            await send({"type": "http.response.pathsend", "path": str(body.path)})
+            return
         chunks = _file_chunks(body) if isinstance(body, FileBody) else iter(body)
         try:
             if rq.method != "HEAD":
-                while (chunk := await self.stream_pool.run(next, chunks, None)) is not None:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await self._send_chunks(chunks, send, receive)
         finally:
             await self.stream_pool.run(_release, body, chunks)
         await send({"type": "http.response.body", "body": b""})
 
+    async def _send_chunks(self, chunks: Iterator[bytes], send: Send, receive: Receive) -> None:
+        """Read the next chunk while one is sent; stop when the client goes, of which `send` says nothing."""
+        gone = asyncio.ensure_future(_disconnected(receive))
+        coming = asyncio.ensure_future(self.stream_pool.run(next, chunks, None))
+        try:
+            while (chunk := await coming) is not None and not gone.done():
+                coming = asyncio.ensure_future(self.stream_pool.run(next, chunks, None))
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        finally:
+            gone.cancel()
+            await asyncio.wait([coming])
+            if not coming.cancelled():
+                coming.exception()  # heard of, also when nobody waits for the chunk any more
+
 
 class Upload(Iterator[bytes]):
-    """A request's body for a thread: batches of about a MiB, the next one read while the thread works on the last."""
+    """A request's body for a thread: batches of up to a MiB or so, the next one read while the thread works on the last."""
 
     def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop):
         self._receive = receive
@@ -107,7 +127,10 @@ class Upload(Iterator[bytes]):
             self._ask()
         if self._over:
             raise StopIteration
-        batch = self._batches.get()
+        try:
+            batch = self._batches.get(timeout=SILENCE)
+        except Empty:
+            batch = ClientGone(f"The client has sent nothing for {SILENCE} seconds.")
         if isinstance(batch, ClientGone):
             self._over = True
             raise batch
@@ -129,7 +152,7 @@ class Upload(Iterator[bytes]):
     async def _read_batch(self) -> None:
         parts: list[bytes] = []
         size = 0
-        while size < CHUNK:
+        while size < ENOUGH:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._batches.put(ClientGone("The client closed the connection before the body was complete."))
@@ -164,6 +187,17 @@ async def _body(receive: Receive) -> bytes:
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        await asyncio.sleep(0.05)
+
+
+def _is_whole(body: FileBody) -> bool:
+    if body.offset or body.after:
+        return False
+    return body.length is None or body.length == os.path.getsize(body.path)
 
 
 def _file_chunks(body: FileBody) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pileus.core.asgi import CHUNK, MAX_BODY, ClientGone, Edge
+from pileus.core.asgi import CHUNK, ENOUGH, MAX_BODY, ClientGone, Edge
 from pileus.core.wire import FileBody, Request, Response
 
 Message = dict[str, Any]
@@ -22,10 +22,18 @@ GONE = {"type": "http.disconnect"}
 
 
 class Exchange:
-    """One request and what the server was told to send. The client reads only while `reads` is set."""
+    """One request and what the server was told to send.
+
+    The client reads only while `reads` is set, and stays until `leaves` is, or until GONE comes among its parts.
+    """
 
     def __init__(
-        self, edge: Edge, method: str = "POST", path: str = "/", parts: list[Message] | None = None, **scope: Any
+        self,
+        edge: Edge,
+        method: str = "POST",
+        path: str = "/",
+        parts: list[Message] | None = None,
+        **scope: Any,
     ):
         self.parts = parts if parts is not None else [part(b"")]
         self.asked = 0
@@ -33,12 +41,16 @@ class Exchange:
         self.edge = edge
         self.reads = asyncio.Event()
         self.reads.set()
+        self.leaves = asyncio.Event()
         self.scope: Message = {"type": "http", "method": method, "path": path, "headers": [], **scope}
 
     async def receive(self) -> Message:
         self.asked += 1
         await asyncio.sleep(0)
-        return self.parts.pop(0) if self.parts else GONE
+        if not self.parts:
+            await self.leaves.wait()
+            return GONE
+        return self.parts.pop(0)
 
     async def send(self, message: Message) -> None:
         await self.reads.wait()
@@ -177,6 +189,59 @@ def test_a_client_that_leaves_while_a_body_is_sent_lets_it_go(tmp_path: Path) ->
     assert ended == ["chunks", "file"]
 
 
+def test_a_body_is_made_no_further_when_its_client_has_left() -> None:
+    """Some servers say nothing when a message is sent to nobody."""
+    made: list[int] = []
+
+    async def go() -> None:
+        exchange = Exchange(edge := Edge(lambda rq: Response(chunks()), lambda rq: False, threads=1, stream_threads=2))
+
+        def leave() -> None:
+            exchange.leaves.set()
+
+        loop = asyncio.get_running_loop()
+
+        async def send(message: Message) -> None:
+            exchange.sent.append(message)
+            if len(exchange.sent) == 3:
+                loop.call_soon(leave)
+            await asyncio.sleep(0.01)
+
+        exchange.send = send  # type: ignore[method-assign]
+        await exchange.run()
+        edge.stop()
+
+    def chunks() -> Iterator[bytes]:
+        for number in range(100):
+            made.append(number)
+            yield b"x"
+
+    asyncio.run(go())
+    assert len(made) < 50
+
+
+def test_a_whole_file_is_left_to_the_server_where_it_can_send_one(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 100)
+    can: Any = {"extensions": {"http.response.pathsend": {}}}
+    for body in (FileBody(tmp_path / "f"), FileBody(tmp_path / "f", 0, 100)):
+        found = run(lambda rq, body=body: Response(body), **can)
+        assert found.sent[1:] == [{"type": "http.response.pathsend", "path": str(tmp_path / "f")}]
+    assert run(lambda rq: Response(FileBody(tmp_path / "f", 0, 50)), **can).body == b"x" * 50
+    assert run(lambda rq: Response(FileBody(tmp_path / "f", 90)), **can).body == b"x" * 10
+    assert len(run(lambda rq: Response(FileBody(tmp_path / "f")), method="HEAD", **can).sent) == 2
+
+
+def test_an_upload_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pileus.core.asgi.SILENCE", 0.05)
+
+    def take(rq: Request) -> Response:
+        with pytest.raises(ClientGone, match="nothing"):
+            list(rq.upload)
+        return Response(None, 400)
+
+    assert run(take, stream=True, parts=[part(b"x", True)]).status == 400
+
+
 def test_an_upload_arrives_in_batches_up_to_its_end() -> None:
     sizes: list[int] = []
 
@@ -190,7 +255,7 @@ def test_an_upload_arrives_in_batches_up_to_its_end() -> None:
     parts = [part(b"x" * (CHUNK // 8), True) for _ in range(20)]
     found = run(take, stream=True, parts=[*parts, part(b"")])
     assert found.body == str(total).encode()
-    assert len(sizes) == 3 and max(sizes) <= CHUNK * 2
+    assert min(sizes) == ENOUGH and max(sizes) <= CHUNK
     assert run(lambda rq: Response(b"".join(rq.upload)), stream=True, parts=[part(b"")]).body == b""
 
 
