@@ -16,7 +16,7 @@ import pytest
 from pileus.core.asgi import CHUNK
 from pileus.image import reconcile
 from tests.harness import Client, World, eventually
-from tests.spec.image.helpers import IMAGES, bare, show
+from tests.spec.image.images import IMAGES, bare, show
 
 
 class Served:

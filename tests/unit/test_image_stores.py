@@ -21,7 +21,7 @@ from pileus.image.drivers.fake import FakeStore
 from pileus.image.drivers.filesystem import FileStore
 from pileus.image.store import Image
 from tests.harness import World
-from tests.spec.image.helpers import BYTES, IMAGES, bare, show
+from tests.spec.image.images import BYTES, IMAGES, bare, show
 
 Make = Callable[[], Store]
 
