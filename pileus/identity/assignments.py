@@ -49,6 +49,7 @@ _a = columns(Assignment)
 _p, _m = columns(Project), columns(Membership)
 _MEMBERS = sql(sa.select(_m.group_id, _m.user_id).where(in_list(_m.group_id, "groups")))
 _TREE = sql(sa.select(_p.id, _p.parent_id, _p.domain_id).where(_p.is_domain == sa.false()))
+_INSIDE_DOMAINS = sql(sa.select(columns(Role).id).where(columns(Role).domain_id.is_not(None)))
 _OF_DOMAIN = sql(sa.select(_p.id).where(_p.domain_id == sa.bindparam("domain")))
 
 
@@ -117,7 +118,8 @@ def _effective(tx: Tx, wanted: Wanted) -> list[Found]:
     rows = _rows(tx, actors, targets)
     found = list(_down_the_tree(tx, rows, set(scope) if scope is not None else None))
     found = list(_to_members(tx, found, wanted.user_id))
-    found = _imply(tx, found)
+    inside = {row[0] for row in tx.all(_INSIDE_DOMAINS)}  # good only for implying others
+    found = [item for item in _imply(tx, found) if item.role_id not in inside]
     if wanted.inherited is not None:
         found = [item for item in found if (item.via_target is not None) == wanted.inherited]
     if wanted.role_id:

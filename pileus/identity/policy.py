@@ -9,6 +9,7 @@ from pileus.core.policy import Rule
 ADMIN = "rule:admin_required"
 SYSTEM_READER = "(role:reader and system_scope:all)"
 READERS = f"{ADMIN} or {SYSTEM_READER}"
+OWNER = "user_id:%(user_id)s"  # spelled out: other services' rules of that name mean projects
 IN_DOMAIN = "domain_id:%(target.{}.domain_id)s"
 
 
@@ -68,8 +69,6 @@ def _rules(table: str) -> list[Rule]:
 
 RULES = [
     Rule("admin_required", "role:admin"),
-    Rule("owner", "user_id:%(user_id)s"),
-    Rule("admin_or_owner", "rule:admin_required or rule:owner"),
     # list_trusts_of_anybody is ours: whose trusts a list is about decides which of OpenStack's three rules is asked
     Rule("service_role", "role:service"),
     Rule("token_subject", "user_id:%(target.token.user_id)s"),
@@ -169,7 +168,7 @@ get_user GET /v3/users/{{user_id}}
 list_user_projects GET /v3/users/{{user_id}}/projects
     {READERS} or {_reader(IN_DOMAIN.format("user"))} or user_id:%(target.user.id)s
 list_groups_for_user GET /v3/users/{{user_id}}/groups
-    {READERS} or {_reader(IN_DOMAIN.format("user"))} or rule:owner
+    {READERS} or {_reader(IN_DOMAIN.format("user"))} or {OWNER}
 create_user POST /v3/users
 update_user PATCH /v3/users/{{user_id}}
 delete_user DELETE /v3/users/{{user_id}}
@@ -217,11 +216,11 @@ list_application_credentials GET /v3/users/{{user_id}}/application_credentials
 get_application_credential GET /v3/users/{{user_id}}/application_credentials/{{application_credential_id}}
 list_access_rules GET /v3/users/{{user_id}}/access_rules
 get_access_rule GET /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
-    {READERS} or rule:owner
+    {READERS} or {OWNER}
 create_application_credential POST /v3/users/{{user_id}}/application_credentials
-    rule:owner
+    {OWNER}
 delete_application_credential DELETE /v3/users/{{user_id}}/application_credentials/{{application_credential_id}}
 delete_access_rule DELETE /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
-    rule:admin_or_owner
+    {ADMIN} or {OWNER}
 """),
 ]

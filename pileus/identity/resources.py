@@ -6,7 +6,7 @@ from typing import Any
 from pileus.core import clock
 from pileus.core.errors import BadRequest
 from pileus.core.fields import FALSE, OPTIONAL, REQUIRED, TRUE, Boolean, Field, Integer, Items, Object, Text
-from pileus.core.resources import KEEP, Resource
+from pileus.core.resources import IGNORE, KEEP, Resource
 
 NAME = r"[\s\S]*\S[\s\S]*"  # not only blanks
 ID = r"[a-zA-Z0-9-]+"
@@ -26,8 +26,9 @@ class Entity(Resource):
         plural: str | None = None,
         absent: Iterable[str] = (),
         path: str = "",
+        extra: str = KEEP,
     ):
-        super().__init__(name, [Text("id"), *fields], plural=plural, extra=KEEP)
+        super().__init__(name, [Text("id"), *fields], plural=plural, extra=extra)
         self.absent = tuple(absent)
         self.path = path or self.plural
 
@@ -250,6 +251,7 @@ ACCESS_RULE = Entity(
         Text("method", filter=True),
         Text("path", filter=True),
     ],
+    extra=IGNORE,
 )
 
 APPLICATION_CREDENTIAL = Entity(
@@ -262,4 +264,5 @@ APPLICATION_CREDENTIAL = Entity(
         Expiry("expires_at", create=OPTIONAL, null=True),
         Boolean("unrestricted", create=OPTIONAL, default=False),
     ],
+    extra=IGNORE,
 )

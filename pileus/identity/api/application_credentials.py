@@ -8,7 +8,7 @@ from pileus.core.fields import Text
 from pileus.core.paging import Where
 from pileus.core.wire import Request
 from pileus.identity import access_rules, application_credentials, grants, passwords, users
-from pileus.identity.api.base import Target, View, api, creating, here, listing, many, viewer
+from pileus.identity.api.base import Target, View, api, creating, here, listing, many, told, viewer
 from pileus.identity.api.roles import named_roles
 from pileus.identity.resources import ACCESS_RULE, ACCESS_RULES, APPLICATION_CREDENTIAL
 from pileus.identity.store import AccessRule, ApplicationCredential, Role
@@ -30,7 +30,8 @@ def owner_before(rq: Request, user_id: str) -> Target[str]:
 
 def credential(rq: Request, user_id: str, credential_id: str) -> Target[ApplicationCredential]:
     """Its own user is whom the rules ask about, whatever the path says."""
-    found = application_credentials.get_credential(rq.tx, credential_id)
+    with told():
+        found = application_credentials.get_credential(rq.tx, credential_id)
     return Target(found, user_id=found.user_id)
 
 

@@ -1,13 +1,14 @@
 """The API's declaration, which every module of routes adds to, and what its routes share: targets, views, lists."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from pileus.core import faults, paging
-from pileus.core.errors import BadRequest
+from pileus.core.errors import BadRequest, Fault, NotFound
 from pileus.core.routes import Service
 from pileus.core.tables import columns
 from pileus.core.wire import Request
@@ -20,6 +21,20 @@ api = Service("identity", "/identity", faults.identity, aliases=("",), denied_is
 
 Row = TypeVar("Row")
 View = Callable[[Any], dict[str, Any]]
+
+
+class Untraceable(Fault):
+    """Missing, and told so to everybody, before policy is asked: an id nobody can guess gives nothing away."""
+
+    status, title = 404, "Not Found"
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    try:
+        yield
+    except NotFound as error:
+        raise Untraceable(error.message) from None
 
 
 class Target(dict[str, Any], Generic[Row]):

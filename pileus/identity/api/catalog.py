@@ -108,11 +108,15 @@ def list_endpoints(rq: Request) -> dict[str, Any]:
 @api.post("/v3/endpoints", policy="identity:create_endpoint", status=201)
 def create_endpoint(rq: Request) -> dict[str, Any]:
     """Create an endpoint; a region that it names in the old way is made."""
-    body = dict(rq.unwrap("endpoint"))
+    _ensure_region(rq)
+    return one(rq, ENDPOINT, catalog.create_endpoint(rq.tx, creating(rq, ENDPOINT)))
+
+
+def _ensure_region(rq: Request) -> None:
+    body = rq.unwrap("endpoint")
     region_id = body.get("region")
     if isinstance(region_id, str) and region_id and "region_id" not in body and not rq.tx.find(Region, id=region_id):
         catalog.create_region(rq.tx, {}, _REGION_ID.check(region_id))
-    return one(rq, ENDPOINT, catalog.create_endpoint(rq.tx, creating(rq, ENDPOINT)))
 
 
 @api.get("/v3/endpoints/{endpoint_id}", policy="identity:get_endpoint", on=endpoint)
@@ -123,7 +127,8 @@ def show_endpoint(rq: Request, found: Target[Endpoint]) -> dict[str, Any]:
 
 @api.patch("/v3/endpoints/{endpoint_id}", policy="identity:update_endpoint", on=endpoint)
 def update_endpoint(rq: Request, found: Target[Endpoint]) -> dict[str, Any]:
-    """Change an endpoint."""
+    """Change an endpoint; a region that it names in the old way is made."""
+    _ensure_region(rq)
     return one(rq, ENDPOINT, catalog.update_endpoint(rq.tx, found.row, updating(rq, ENDPOINT, found.row, ())))
 
 

@@ -8,7 +8,7 @@ from pileus.core.errors import Forbidden, NotFound
 from pileus.core.paging import Where
 from pileus.core.wire import Request
 from pileus.identity import credentials
-from pileus.identity.api.base import Target, View, api, asked_for, creating, listing, many, one, updating, viewer
+from pileus.identity.api.base import Target, View, api, asked_for, creating, listing, many, one, told, updating, viewer
 from pileus.identity.credentials import Vault
 from pileus.identity.resources import CREDENTIAL, POLICY
 from pileus.identity.store import Credential, PolicyDocument
@@ -16,7 +16,8 @@ from pileus.identity.users import get_user
 
 
 def credential(rq: Request, credential_id: str) -> Target[Credential]:
-    found = credentials.get_credential(rq.tx, credential_id)
+    with told():
+        found = credentials.get_credential(rq.tx, credential_id)
     _within_delegation(rq, found.project_id)
     return Target(found, credential=found)
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, NotFound
+from pileus.core.errors import BadRequest
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
 from pileus.identity import authentication, grants
-from pileus.identity.api.base import api
+from pileus.identity.api.base import Untraceable, api
 from pileus.identity.catalog import catalog
 from pileus.identity.store import Project, Revocation, changed
 from pileus.identity.tokens import Payload, Token
@@ -27,7 +27,7 @@ def subject(rq: Request) -> dict[str, Any]:
     secret = rq.headers.get("x-subject-token", "")
     found = rq.cloud.tokens.load(rq.tx, secret) if secret else None
     if found is None:
-        raise NotFound("The token asked about is missing, void or expired.")
+        raise Untraceable("The token asked about is missing, void or expired.")
     return {"target": {"token": {"user_id": found.user.id}}, "token": found, "secret": secret, "id": ""}
 
 

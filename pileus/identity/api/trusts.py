@@ -5,14 +5,15 @@ from typing import Any
 from pileus.core.errors import BadRequest, Forbidden
 from pileus.core.wire import Request
 from pileus.identity import trusts
-from pileus.identity.api.base import Target, api, asked_for, creating, here, many, viewer
+from pileus.identity.api.base import Target, api, asked_for, creating, here, many, told, viewer
 from pileus.identity.api.roles import named_roles
 from pileus.identity.resources import ROLE, TRUST
 from pileus.identity.store import Trust
 
 
 def trust(rq: Request, trust_id: str, *_: str) -> Target[Trust]:
-    found = trusts.get_trust(rq.tx, trust_id)
+    with told():
+        found = trusts.get_trust(rq.tx, trust_id)
     return Target(found, trust=found)
 
 
