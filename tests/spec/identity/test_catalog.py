@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Client
-from tests.spec.identity.helpers import make, unique
+from tests.spec.identity.identities import make, unique
 
 
 @pytest.fixture

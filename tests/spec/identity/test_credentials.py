@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Client, World
-from tests.spec.identity.helpers import make, unique
+from tests.spec.identity.identities import make, unique
 
 
 def keys(word: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Answer, Client
-from tests.spec.identity.helpers import auth, caller, make
+from tests.spec.identity.identities import auth, caller, make
 
 SECRET = "a secret worth keeping"
 LATER, BEFORE = "2999-01-01T00:00:00.000000Z", "2001-01-01T00:00:00Z"
