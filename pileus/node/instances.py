@@ -1,5 +1,6 @@
 """What this node was told to keep: one folder a server, its spec on disk, and in memory the index that finds it."""
 
+import logging
 import re
 import shutil
 import threading
@@ -12,6 +13,8 @@ import msgspec
 from pileus.node.disk.images import checked_id, write_atomically
 from pileus.node.metadata.tree import link_local
 from pileus.node.protocol import InstanceSpec
+
+LOG = logging.getLogger("pileus.node")
 
 SPEC = "spec.json"
 BASE = "base"  # names the image under the root disk, from before the spec is written
@@ -35,8 +38,10 @@ class Instances:
         self._guard = threading.Lock()
         self._locks: dict[str, tuple[threading.RLock, int]] = {}
         for path in folder.glob(f"*/{SPEC}"):
-            kept = msgspec.json.decode(path.read_bytes(), type=Kept)
-            self._index(kept)
+            try:
+                self._index(msgspec.json.decode(path.read_bytes(), type=Kept))
+            except (msgspec.MsgspecError, ValueError) as e:  # one broken file must not keep all others down
+                LOG.error("server %s is not brought back, its spec cannot be read: %s", path.parent.name, e)
 
     @contextmanager
     def locked(self, server_id: str) -> Iterator[None]:

@@ -50,7 +50,7 @@ class Networks:
                     continue
                 try:
                     self._start(msgspec.json.decode(self._note(network_id).read_bytes(), type=MetadataArgs))
-                except NodeFault as e:
+                except (NodeFault, msgspec.MsgspecError) as e:
                     LOG.warning("no metadata in network %s yet: %s", network_id, e)
 
     def stop(self) -> None:

@@ -131,6 +131,26 @@ def test_a_server_is_found_again_by_its_addresses_after_a_restart(tmp_path: Path
     assert Instances(tmp_path).all() == []
 
 
+def test_one_broken_spec_does_not_keep_the_others_down(tmp_path: Path) -> None:
+    spec = spec_of("image")
+    Instances(tmp_path).keep(Kept(spec=spec))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "spec.json").write_bytes(b"{half")
+    again = Instances(tmp_path)
+    assert [kept.spec.server_id for kept in again.all()] == [spec.server_id]
+    assert "broken" in again.on_disk()
+
+
+def test_an_image_whose_note_is_broken_is_taken_again(tmp_path: Path) -> None:
+    cache = ImageCache(tmp_path / "base")
+    args = image_of(BYTES)
+    cache.put(args, [BYTES])
+    (tmp_path / "base" / f"{args.image_id}.json").write_bytes(b"")
+    assert cache.find(args.image_id) is None
+    assert cache.list() == []
+    assert cache.put(args, [BYTES]) == cache.find(args.image_id)
+
+
 def test_the_end_of_a_console_log(tmp_path: Path) -> None:
     log = tmp_path / "console.log"
     assert tail(log, None) == ""

@@ -48,7 +48,7 @@ class ImageCache:
     def find(self, image_id: str) -> Image | None:
         try:
             return msgspec.json.decode(self._note(image_id).read_bytes(), type=Image)
-        except FileNotFoundError:
+        except (FileNotFoundError, msgspec.MsgspecError):  # a note that cannot be read: sent again, it is written again
             return None
 
     def list(self) -> list[Image]:

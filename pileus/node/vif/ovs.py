@@ -11,6 +11,7 @@ class OpenVSwitch:
     def __init__(self, db: str) -> None:
         self.db = db
         self._datapath = ""
+        self._address = ""
 
     def _vsctl(self, *args: str) -> str:
         try:
@@ -40,5 +41,8 @@ class OpenVSwitch:
         self._vsctl("--if-exists", "del-port", BRIDGE, device)
 
     def tunnel_address(self) -> str:
-        value = self._vsctl("--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-encap-ip")
-        return value.strip('"')
+        """Asked for at every heartbeat, set once: remembered."""
+        if not self._address:
+            value = self._vsctl("--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-encap-ip")
+            self._address = value.strip('"')
+        return self._address
