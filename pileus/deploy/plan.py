@@ -266,7 +266,8 @@ def configure_libvirt(host: Host) -> None:
 
 
 def libvirtd_conf(host: Host) -> str:
-    # Only unix sockets, and only root may open them.
+    # Only unix sockets, and only root may open them. The node has one connection, and by default five calls at once:
+    # five slow starts would hold up everything else on the host.
     return f"""\
 host_uuid = "{host.uuid}"
 listen_tls = 0
@@ -275,6 +276,7 @@ unix_sock_rw_perms = "0700"
 unix_sock_ro_perms = "0700"
 auth_unix_rw = "none"
 auth_unix_ro = "none"
+max_client_requests = 64
 log_outputs = "2:file:{host.log / "libvirtd.log"}"
 """
 

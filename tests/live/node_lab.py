@@ -15,6 +15,7 @@ from pileus.deploy.teardown import stop_cloud
 from pileus.node import protocol as p
 from pileus.node.client import NodeClient
 from pileus.node.errors import NodeFault
+from pileus.node.metadata.tree import link_local
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,9 +107,10 @@ class NodeLab:
         self._serial += 1
         port_id, mac = str(uuid.uuid4()), f"fa:16:3e:00:00:{self._serial:02x}"
         address = f"10.9.0.{self._serial}"
+        allowed = f"{mac} {address} {link_local(mac)}"
         options = self.nbctl("--bare", "--columns=_uuid", "find", "DHCP_Options", 'cidr="10.9.0.0/24"')
         self.nbctl("lsp-add", self.network_id, port_id, "--", "lsp-set-addresses", port_id, f"{mac} {address}",
-                   "--", "lsp-set-port-security", port_id, f"{mac} {address}",
+                   "--", "lsp-set-port-security", port_id, allowed,
                    "--", "lsp-set-dhcpv4-options", port_id, options)  # fmt: skip
         fixed = p.FixedIP(address=address, prefix=24)
         return p.Nic(port_id=port_id, mac=mac, network_id=self.network_id, fixed_ips=[fixed])

@@ -46,12 +46,11 @@ def metadata(lab: NodeLab) -> p.MetadataArgs:
 
 
 @pytest.fixture(scope="module")
-def image(lab: NodeLab, tmp_path_factory: pytest.TempPathFactory) -> p.Image:
+def image(lab: NodeLab) -> p.Image:
     """The project's own guest; PILEUS_GUEST_IMAGE names one that is built already."""
     given = os.environ.get("PILEUS_GUEST_IMAGE")
-    path = Path(given) if given else tmp_path_factory.mktemp("image") / "guest.qcow2"
-    if not given:
-        build_guest(path, Path.home() / ".cache/pileus/guest", lambda _: None)
+    cache = Path.home() / ".cache" / "pileus"
+    path = Path(given) if given else build_guest(cache / "guest.qcow2", cache / "packages", lambda _: None)
     content = path.read_bytes()
     args = p.PutImage(
         image_id=str(uuid.uuid4()), size=len(content), sha512=hashlib.sha512(content).hexdigest(), format="qcow2"
@@ -124,12 +123,14 @@ def test_a_guest_learns_of_itself_from_the_metadata_service(lab: NodeLab, boot: 
     base = "http://169.254.169.254"
     spec = boot(
         f"echo ec2=$(curl -sf {base}/latest/meta-data/instance-id)\n"
+        f"echo six=$(curl -sf -g 'http://[fe80::a9fe:a9fe%25eth0]/latest/meta-data/instance-id')\n"
         f"echo ip=$(curl -sf {base}/latest/meta-data/local-ipv4)\n"
         f"curl -sf {base}/openstack/latest/nothing || echo refused\nhostname",
         disks=p.DiskSpec(root=p.RootDisk(image_id=image.image_id, size_gb=1)),
     )
     said = says(lab, spec, "all-done")
     assert f"{spec.server_id} from metadata service" in said
+    assert f"six=i-{spec.server_id[:8]}" in said
     assert f"ec2=i-{spec.server_id[:8]}" in said
     assert f"ip={spec.nics[0].fixed_ips[0].address}" in said
     assert "refused" in said
