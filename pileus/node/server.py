@@ -44,10 +44,6 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
         started, name = time.monotonic(), self.path.removeprefix("/v1/")
         status, body, problem = 200, b"", ""
         try:
-            if self.headers.get(VERSION_HEADER) != str(p.VERSION):
-                raise VersionMismatch(
-                    f"this node speaks version {p.VERSION}, the caller {self.headers.get(VERSION_HEADER)}: update one"
-                )
             with self.server.busy:
                 body = msgspec.msgpack.encode(run(name))
         except NodeFault as e:
@@ -65,19 +61,27 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
         log.request_id.reset(token)
 
     def _call(self, name: str) -> Any:
-        call = p.CALLS.get(name)
-        if call is None or call is p.PUT_IMAGE:
-            raise NodeError("invalid", f"this node knows no call {name}")
         length = self._length()
         if length > MAX_BODY:
             raise NodeError("invalid", f"{name}: arguments of {length} bytes")
+        body = self.rfile.read(length)  # before anything is refused: hanging up on a caller who still sends confuses it
+        self._check_version()
+        call = p.CALLS.get(name)
+        if call is None or call is p.PUT_IMAGE:
+            raise NodeError("invalid", f"this node knows no call {name}")
         try:
-            args = msgspec.msgpack.decode(self.rfile.read(length), type=call.args)
+            args = msgspec.msgpack.decode(body, type=call.args)
         except msgspec.MsgspecError as e:
             raise NodeError("invalid", f"{name}: {e}") from None
         return getattr(self.server.node, name)(args)
 
+    def _check_version(self) -> None:
+        theirs = self.headers.get(VERSION_HEADER)
+        if theirs != str(p.VERSION):
+            raise VersionMismatch(f"this node speaks version {p.VERSION}, the caller {theirs}: update one")
+
     def _stream(self, name: str) -> Any:
+        self._check_version()
         if name != p.PUT_IMAGE.name:
             raise NodeError("invalid", f"this node knows no call {name}")
         try:
