@@ -62,8 +62,10 @@ def choose_node(run: Run) -> dict[str, Any]:
 
 
 def free_claim(run: Run) -> None:
+    """Also the interfaces it was to have: a port that its user brought is free for the next server."""
     with run.db.write() as tx:
         tx.delete(Claim, server_id=run.id)
+        tx.delete(ServerPort, server_id=run.id)
         tx.update(Server, run.id, host=None)
 
 

@@ -1,0 +1,189 @@
+"""For each saga: how it comes to be started, and what must be true once it is done. A new saga gets a line here."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pileus.compute.sagas.restore import RESTORE
+from pileus.compute.store import Claim, Server, ServerPort
+from pileus.core import saga
+from pileus.core.context import internal
+from pileus.network import reconcile as network
+from pileus.network.rows import Port
+from pileus.node import protocol as p
+from tests.harness import Client, World
+from tests.spec.compute.conftest import SERVERS, Servers, make_flavor, make_image, make_network
+
+
+class Stage:
+    """A cloud without threads: sagas go on, and the network follows, when they are told to."""
+
+    def __init__(self, world: World):
+        self.world = world
+        self.cloud = world.cloud
+        self.client: Client = world.client("admin", "member", "reader")
+        with self.cloud.db.write() as tx:
+            from pileus.compute import hosts
+
+            for name, node in self.nodes.items():
+                hosts.report(tx, name, node.inventory())
+        self.servers = Servers(self.client, make_image(self.client), _flavor(self.client))
+        self.network_id = make_network(self.client)
+        self.settle_network()
+
+    @property
+    def nodes(self) -> dict[str, Any]:
+        return dict(self.cloud.drivers["compute"].fakes)
+
+    def settle_network(self) -> None:
+        network.look(self.cloud)
+
+    def run(self, sagas: list[saga.Saga] | None = None, one_step_an_engine: bool = False, rounds: int = 400) -> None:
+        """Until nothing is left to do."""
+        from pileus import services
+
+        sagas = sagas or services.sagas()
+        engine = saga.Engine(self.cloud.db, self.cloud, sagas)
+        for _ in range(rounds):
+            if one_step_an_engine:
+                engine = saga.Engine(self.cloud.db, self.cloud, sagas)
+                _die_after_one_step(engine)
+            self._hurry()
+            worked = engine.run_one()
+            self.settle_network()
+            if not worked and not self.unfinished():
+                return
+        raise AssertionError(f"these never end: {self.unfinished()}")
+
+    def unfinished(self) -> list[saga.SagaRow]:
+        with self.cloud.db.read() as tx:
+            return [row for row in tx.select(saga.SagaRow) if row.state in ("running", "undoing")]
+
+    def _hurry(self) -> None:
+        """Nobody waits here for what was parked, nor for the lease of an engine that has died."""
+        with self.cloud.db.write() as tx:
+            for row in self.unfinished():
+                tx.update(saga.SagaRow, row.id, run_after=row.created_at, lease=None, lease_until=None)
+
+    def effects(self) -> dict[str, Any]:
+        """Everything that a saga may leave behind."""
+        driver = self.cloud.drivers["network"]
+        with self.cloud.db.read() as tx:
+            ports = sorted(port.id for port in tx.select(Port) if not port.device_owner.startswith("network:"))
+            interfaces = tx.count(ServerPort)
+            claims = sorted((claim.server_id, claim.host) for claim in tx.select(Claim))
+        return {
+            "guests": {
+                name: sorted((i.server_id, i.domain, sorted(i.disks)) for i in node.instances.values())
+                for name, node in self.nodes.items()
+            },
+            "claims": claims,
+            "ports": ports,
+            "interfaces": interfaces,
+            "switch ports": sorted(key for key in driver.rows if key[0] == "port" and key[1] in ports),
+        }
+
+    def server(self, server_id: str) -> Server | None:
+        with self.cloud.db.read() as tx:
+            return tx.find(Server, id=server_id)
+
+    def made(self) -> str:
+        server_id = self.servers.create()
+        self.run()
+        found = self.server(server_id)
+        assert found is not None and found.vm_state == "active", found
+        return server_id
+
+
+def _flavor(client: Client) -> str:
+    """One that brings every kind of disk."""
+    return make_flavor(client, **{"swap": 64, "OS-FLV-EXT-DATA:ephemeral": 1})
+
+
+def _die_after_one_step(engine: saga.Engine) -> None:
+    """Let the engine stop as if its process had been killed between two steps."""
+    save = engine._save
+
+    def save_and_die(tx: Any, row: saga.SagaRow, release: bool = False) -> None:
+        save(tx, row, release)
+        engine._stop.set()
+
+    engine._save = save_and_die  # type: ignore[method-assign]
+
+
+class Scenario(NamedTuple):
+    """`start` brings the saga into being on a prepared stage and returns its server's id; `done` says whether it worked."""
+
+    prepare: Callable[[Stage], str]
+    start: Callable[[Stage, str], str]
+    done: Callable[[Stage, str], bool]
+    undoes: bool = False  # a failure takes back all its effects at once; others leave the server to be deleted
+
+
+def _nothing(stage: Stage) -> str:
+    return ""
+
+
+def _running(stage: Stage) -> str:
+    return stage.made()
+
+
+def _stopped(stage: Stage) -> str:
+    server_id = stage.made()
+    stage.servers.do(server_id, "os-stop").ok(202)
+    stage.run()
+    return server_id
+
+
+def _vanished(stage: Stage) -> str:
+    server_id = stage.made()
+    for node in stage.nodes.values():
+        node.remove_instance(p.ServerRef(server_id))
+    return server_id
+
+
+def _create(stage: Stage, _: str) -> str:
+    return stage.servers.create(config_drive=True)
+
+
+def _delete(stage: Stage, server_id: str) -> str:
+    stage.client.delete(f"{SERVERS}/{server_id}").ok(204)
+    return server_id
+
+
+def _action(name: str, arguments: Any = None) -> Callable[[Stage, str], str]:
+    def start(stage: Stage, server_id: str) -> str:
+        stage.servers.do(server_id, name, arguments).ok(202)
+        return server_id
+
+    return start
+
+
+def _restore(stage: Stage, server_id: str) -> str:
+    with stage.cloud.db.write() as tx:
+        saga.start(tx, RESTORE, f"server/{server_id}", internal("req-test"))
+    return server_id
+
+
+def _is(vm_state: str, power: str) -> Callable[[Stage, str], bool]:
+    def done(stage: Stage, server_id: str) -> bool:
+        server = stage.server(server_id)
+        if server is None or server.host is None:
+            return False
+        guest = stage.nodes[server.host].instances[server_id]
+        return (server.vm_state, server.task_state, guest.power) == (vm_state, None, power)
+
+    return done
+
+
+def _is_gone(stage: Stage, server_id: str) -> bool:
+    return stage.server(server_id) is None
+
+
+SCENARIOS = {
+    "server-create": Scenario(_nothing, _create, _is("active", "running"), undoes=True),
+    "server-delete": Scenario(_running, _delete, _is_gone),
+    "server-start": Scenario(_stopped, _action("os-start"), _is("active", "running")),
+    "server-stop": Scenario(_running, _action("os-stop"), _is("stopped", "shutdown")),
+    "server-reboot": Scenario(_running, _action("reboot", {"type": "HARD"}), _is("active", "running")),
+    "server-restore": Scenario(_vanished, _restore, _is("active", "running")),
+}
