@@ -8,6 +8,7 @@ import pytest
 
 from pileus.compute import reconcile
 from pileus.compute.store import Claim, Server
+from pileus.core import saga
 from pileus.node import protocol as p
 from tests.harness import World, eventually
 from tests.spec.compute.conftest import SERVERS, Servers, make_flavor, make_image, make_network
@@ -31,6 +32,12 @@ def _hosts(world: World) -> Any:
         return hosts.list_hosts(tx)
 
 
+def _busy(world: World) -> Any:
+    """A server is shown in its new state a moment before its saga has ended."""
+    with world.cloud.db.read() as tx:
+        return [row for row in tx.select(saga.SagaRow) if row.state in ("running", "undoing")]
+
+
 @pytest.fixture
 def servers_alone(alone: World) -> Servers:
     client = alone.client("admin", "member", "reader")
@@ -40,6 +47,7 @@ def servers_alone(alone: World) -> Servers:
 
 
 def look_twice(world: World) -> None:
+    eventually(lambda: not _busy(world))
     for _ in range(2):
         reconcile.compare_hosts(world.cloud)
 
