@@ -150,6 +150,7 @@ def bind_port(tx: Tx, port_id: str, host: str) -> None:
     port = tx.find(rows.Port, id=port_id)
     if port is not None and port.host_id != host:
         queries.save(tx, port, host_id=host)
+        ports.follow_parent(tx, port)
         changes.touch(tx, "port", port.id)
 
 

@@ -78,6 +78,13 @@ class _About:
         special = [port for port in ports_ if port.extra_dhcp_opts]
         about = {subnet.network_id for subnet in subnets} | {port.network_id for port in special}
         distributed = select_in(tx, rows.Port, "network_id", about, device_owner=rows.DHCP_OWNER)
+        policies = {port.qos_policy_id for port in ports_} | {found.qos_policy_id for found in self.networks.values()}
+        self._limits: dict[str, list[rows.QosRule]] = {}
+        for rule in select_in(tx, rows.QosRule, "qos_policy_id", [one for one in policies if one]):
+            self._limits.setdefault(rule.qos_policy_id, []).append(rule)
+        carried = [port.id for port in ports_ if port.device_owner == rows.SUBPORT_OWNER]
+        self._carried = {row.port_id: row for row in select_in(tx, rows.SubPort, "port_id", carried)}
+        self._trunks = by_id(tx, rows.Trunk, (row.trunk_id for row in self._carried.values()))
         self._metadata = {ip.subnet_id: ip.ip_address for port in distributed for ip in port.fixed_ips}
 
     def metadata_ip(self, subnet: rows.Subnet) -> str | None:
@@ -87,10 +94,21 @@ class _About:
         network = self.networks[port.network_id]
         hosts = [host.name for host in chassis if network.physical_network in host.physnets]
         options: Mapping[str, Mapping[str, str]] = {}
+        parent = self._carried.get(port.id)
         if port.extra_dhcp_opts:
             subnets = [self.subnets[ip.subnet_id] for ip in port.fixed_ips]
             options = {s.id: networks.dhcp_options(s, network, self.metadata_ip(s), self.naming) for s in subnets}
-        return ports.port_rows(port, network, self.subnets, hosts, options, self.naming.domain)
+        return ports.port_rows(
+            port,
+            network,
+            self.subnets,
+            hosts,
+            options,
+            self.naming.domain,
+            self._limits.get(port.qos_policy_id or network.qos_policy_id or "", ()),
+            parent,
+            self._trunks[parent.trunk_id].port_id if parent else "",
+        )
 
 
 def _groups(tx: Tx, ids: Iterable[str]) -> Made:

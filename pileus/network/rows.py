@@ -15,6 +15,7 @@ DHCP_OWNER = "network:distributed"  # the port from which metadata is served on 
 INTERFACE_OWNER = "network:router_interface"
 GATEWAY_OWNER = "network:router_gateway"
 FLOATING_IP_OWNER = "network:floatingip"
+SUBPORT_OWNER = "trunk:subport"
 ROUTER_OWNERS = (INTERFACE_OWNER, GATEWAY_OWNER)
 EVERYBODY = "*"
 TUNNELLED = "geneve"
@@ -240,6 +241,49 @@ class SubnetPool(Standard, dict=True):
     address_scope_id: str | None = None
     is_default: bool = False
     shared: bool = False
+
+
+@table("qos_policies", index=[("project_id",)])
+class QosPolicy(Standard, dict=True):
+    shared: bool = False
+    is_default: bool = False
+
+
+@table(
+    "qos_rules", index=[("qos_policy_id",)], references={"qos_policy_id": "qos_policies.id"}, cascade=["qos_policy_id"]
+)
+class QosRule(msgspec.Struct):
+    """A limit or a mark; which fields count depends on its kind."""
+
+    id: Key
+    qos_policy_id: str
+    kind: str
+    direction: str = "egress"
+    max_kbps: int = 0
+    max_burst_kbps: int = 0
+    dscp_mark: int = 0
+
+
+@table("trunks", index=[("project_id",)], unique=[("port_id",)], references={"port_id": "ports.id"})
+class Trunk(Standard, dict=True):
+    port_id: str = ""
+    admin_state_up: bool = True
+    status: str = "DOWN"
+
+
+@table(
+    "sub_ports",
+    unique=[("trunk_id", "segmentation_type", "segmentation_id")],
+    references={"trunk_id": "trunks.id", "port_id": "ports.id"},
+    cascade=["trunk_id"],
+)
+class SubPort(msgspec.Struct):
+    """A port that is reached through another, under a VLAN of its own."""
+
+    port_id: Key
+    trunk_id: str
+    segmentation_type: str
+    segmentation_id: int
 
 
 @table("network_agents")

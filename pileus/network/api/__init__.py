@@ -6,12 +6,14 @@ from pileus.network.api import (
     operators,
     pools,
     ports,
+    qos,
     quotas,
     rbac,
     routers,
     security_groups,
     subnets,
     tags,
+    trunks,
     versions,
 )
 from pileus.network.api.base import api, root
@@ -19,6 +21,6 @@ from pileus.network.api.base import api, root
 APIS = [api, root]
 
 __all__ = [
-    "APIS", "floating_ips", "networks", "operators", "pools", "ports", "quotas", "rbac", "routers", "security_groups",
-    "subnets", "tags", "versions",
+    "APIS", "floating_ips", "networks", "operators", "pools", "ports", "qos", "quotas", "rbac", "routers", "security_groups",
+    "subnets", "tags", "trunks", "versions",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """The API's declaration, and what all its collections have in common: bulk creation, filters, pages, links."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -68,11 +68,12 @@ def listing(
     struct: type[R],
     clauses: Iterable[Clause] = (),
     dress: Callable[[list[R]], None] | None = None,
+    also: Collection[str] = (),
 ) -> dict[str, Any]:
-    """A page of a collection. `clauses` narrow it to what the caller may see and to special filters."""
+    """A page of a collection. `clauses` narrow it to what the caller may see and to special filters; `also` names these."""
     limit = _limit(rq)
     reverse = bool(rq.query.flag("page_reverse")) if "page_reverse" in rq.query else False
-    _check_names(rq, resource)
+    _check_names(rq, resource, also)
     where = paging.filters(rq, resource)
     found = paging.page(
         rq, struct, where, paging.sorts(rq, resource, []), limit=limit, marker=_marker(rq, struct), reverse=reverse,
@@ -91,9 +92,11 @@ ALWAYS = {"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir", "
           "not-tags-any"}  # fmt: skip
 
 
-def _check_names(rq: Request, resource: Resource) -> None:
+def _check_names(rq: Request, resource: Resource, also: Collection[str]) -> None:
     """A filter nobody knows would silently list too much."""
-    unknown = [name for name in rq.query.names() if name not in resource.fields and name not in ALWAYS]
+    unknown = [
+        name for name in rq.query.names() if name not in resource.fields and name not in ALWAYS and name not in also
+    ]
     if unknown:
         raise BadRequest(
             f"Invalid input for operation: {unknown} is invalid attribute for filtering.", kind="InvalidInput"
@@ -105,7 +108,7 @@ def constrained(rq: Request, found: R) -> R:
     wanted = rq.headers.get("if-match", "")
     if wanted and rq.method in ("PUT", "DELETE"):
         name, _, number = wanted.strip('"').partition("=")
-        if name != "revision_number" or not number.isdigit():
+        if name != "revision_number" or not number.lstrip("-").isdigit():
             raise BadRequest(f"If-Match cannot be {wanted[:60]}; it is revision_number=N.", kind="BadRequest")
         if int(number) != found.revision_number:
             raise PreconditionFailed(f"Constrained to {number}, but current revision is {found.revision_number}",

@@ -54,6 +54,7 @@ def create_floatingip(rq: Request) -> dict[str, Any]:
 
 
 @api.get("/floatingip_pools", policy="get_floatingip_pool")
+@api.get("/floatingip-pools", policy="get_floatingip_pool")
 def list_floatingip_pools(rq: Request) -> dict[str, Any]:
     """List the subnets that floating IPs are taken from."""
     found = paging.page(rq, rows.Network, [paging.Where("external", "eq", True)], clauses=tuple(networks.visible(rq)))

@@ -64,7 +64,7 @@ def create_network(rq: Request) -> dict[str, Any]:
     """Create a network, or several."""
 
     def make(values: dict[str, Any]) -> rows.Network:
-        return dressed(rq, networks.create_network(rq.tx, owner(rq, values), **values))
+        return dressed(rq, networks.create_network(rq.tx, viewer(rq), owner(rq, values), **values))
 
     return create(rq, NETWORK, make)
 
@@ -78,7 +78,7 @@ def show_network(rq: Request, found: rows.Network) -> dict[str, Any]:
 @api.put("/networks/{id}", policy="update_network", on=network)
 def update_network(rq: Request, found: rows.Network) -> dict[str, Any]:
     """Update a network."""
-    changed = networks.update_network(rq.tx, found, **NETWORK.parse_update(rq))
+    changed = networks.update_network(rq.tx, viewer(rq), found, **NETWORK.parse_update(rq))
     return show(rq, NETWORK, dressed(rq, changed))
 
 

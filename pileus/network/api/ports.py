@@ -12,7 +12,9 @@ from pileus.core.wire import Request
 from pileus.network import rows
 from pileus.network.api.base import Clause, api, constrained, create, listing, owner, show, viewer
 from pileus.network.resources.ports import port as PORT
-from pileus.network.service import lookup, ports
+from pileus.network.resources.trunks import sub_port_view
+from pileus.network.service import lookup, ports, trunks
+from pileus.network.store import queries
 
 _port, _network = columns(rows.Port), columns(rows.Network)
 _allocation, _member = columns(rows.IPAllocation), columns(rows.PortSecurityGroup)
@@ -31,6 +33,26 @@ def visible(rq: Request) -> list[Clause]:
         return []
     clause = sa.or_(_port.project_id == sa.bindparam("viewer", type_=sa.Text()), _port.network_id.in_(_OWN_NETWORKS))
     return [("visible", clause, {"viewer": rq.ctx.project_id or ""})]
+
+
+def dress(rq: Request, found: list[rows.Port]) -> None:
+    """What a trunk's port carries."""
+    carriers = {
+        trunk.port_id: trunk for trunk in queries.select_in(rq.tx, rows.Trunk, "port_id", (row.id for row in found))
+    }
+    if not carriers:
+        return
+    members = trunks.members(rq.tx, [trunk.id for trunk in carriers.values()])
+    carried = queries.by_id(rq.tx, rows.Port, (member.port_id for each in members.values() for member in each))
+    for row in found:
+        if trunk := carriers.get(row.id):
+            row.trunk_details = {  # type: ignore[attr-defined]
+                "trunk_id": trunk.id,
+                "sub_ports": [
+                    {**sub_port_view(member), "mac_address": carried[member.port_id].mac_address}
+                    for member in members[trunk.id]
+                ],
+            }
 
 
 def _address_clauses(rq: Request) -> list[Clause]:
@@ -68,7 +90,8 @@ def _group_clauses(rq: Request) -> list[Clause]:
 @api.get("/ports", policy="get_port")
 def list_ports(rq: Request) -> dict[str, Any]:
     """List ports."""
-    return listing(rq, PORT, rows.Port, [*visible(rq), *_address_clauses(rq), *_group_clauses(rq)])
+    clauses = [*visible(rq), *_address_clauses(rq), *_group_clauses(rq)]
+    return listing(rq, PORT, rows.Port, clauses, lambda found: dress(rq, found))
 
 
 def _authorize(rq: Request, verb: str, network: rows.Network, project_id: str, body: dict[str, Any]) -> None:
@@ -104,6 +127,7 @@ def create_port(rq: Request) -> dict[str, Any]:
 @api.get("/ports/{id}", policy="get_port", on=port)
 def show_port(rq: Request, found: rows.Port) -> dict[str, Any]:
     """Show a port."""
+    dress(rq, [found])
     return show(rq, PORT, found)
 
 

@@ -50,7 +50,7 @@ def list_subnets(rq: Request) -> dict[str, Any]:
     """List subnets."""
     shared = _subnet.network_id.in_(_SHARED_NETWORKS)
     clauses = [*visible(rq), *flag_clause(rq, "shared", shared, {"viewer": rq.ctx.project_id or ""})]
-    return listing(rq, SUBNET, rows.Subnet, clauses, lambda found: dress(rq, found))
+    return listing(rq, SUBNET, rows.Subnet, clauses, lambda found: dress(rq, found), ["shared"])
 
 
 @api.post("/subnets", policy="create_subnet", status=201)

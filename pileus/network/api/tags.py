@@ -7,7 +7,7 @@ from pileus.core.errors import NotFound
 from pileus.core.fields import Items
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api import floating_ips, networks, pools, ports, routers, security_groups, subnets
+from pileus.network.api import floating_ips, networks, pools, ports, qos, routers, security_groups, subnets, trunks
 from pileus.network.api.base import api
 from pileus.network.resources.standard import TAG
 from pileus.network.store import queries
@@ -22,6 +22,9 @@ TAGGED: dict[str, tuple[str, Callable[[Request, str], Any]]] = {
     "floatingips": ("floatingips", floating_ips.floating_ip),
     "security-groups": ("security_groups", security_groups.group),
     "security-group-rules": ("security_group_rules", security_groups.rule),
+    "policies": ("policies", qos.policy),
+    "qos/policies": ("policies", qos.policy),
+    "trunks": ("trunks", trunks.trunk),
     "subnetpools": ("subnetpools", pools.pool),
     "address-scopes": ("address_scopes", pools.scope),
 }

@@ -51,7 +51,7 @@ class Holder(msgspec.Struct, frozen=True, order=True):
 
 
 # What a column may hold: a scalar, None (an optional column left empty), a set, a map, or references.
-Value = str | int | bool | None | frozenset[str] | Mapping[str, str] | Ref
+Value = str | int | bool | None | frozenset[str] | Mapping[str, str] | Mapping[str, int] | Ref
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

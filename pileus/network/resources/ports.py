@@ -103,6 +103,7 @@ def _fields() -> list[Field]:
         Text("dns_domain", default="", pattern=DOMAIN, **GIVEN),
         Items("dns_assignment", of=Object(""), show=dns_assignment),
         Uuid("qos_policy_id", null=True, default=None, **GIVEN),
+        Object("trunk_details", open=True, show=lambda row: getattr(row, "trunk_details", None)),
         Text("qos_network_policy_id", show=lambda row: None),
         Text("resource_request", show=lambda row: None, hidden=True),
         Text("ip_allocation", show=lambda row: "immediate" if row.fixed_ips else "none"),

@@ -56,6 +56,8 @@ def _where(tx: Tx, network: rows.Network, address: str | None, subnet_id: str | 
 def update_floating_ip(tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, **values: Any) -> rows.FloatingIP:
     """A port to lead to, null to lead nowhere. Raises as `associate`."""
     fixed = values.pop("fixed_ip_address", None)
+    if not values and fixed is None:
+        values["port_id"] = None  # to ask for nothing is to ask for no port
     if "port_id" in values:
         target = values.pop("port_id")
         if target is None:
@@ -82,6 +84,8 @@ def associate(
     `through` names the router, for a port that lies behind further routers.
     """
     port = get_port(tx, viewer, port_id)
+    if port.project_id != floating_ip.project_id:
+        raise bad(f"Port {port_id} is associated with a different tenant than Floating IP {floating_ip.id}.")
     chosen = _fixed_ip(port, fixed)
     other = tx.find(rows.FloatingIP, port_id=port.id, fixed_ip_address=chosen.ip_address,
                     floating_network_id=floating_ip.floating_network_id)  # fmt: skip

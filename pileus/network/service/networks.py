@@ -6,7 +6,8 @@ from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict
 from pileus.network import rows
-from pileus.network.service import quotas
+from pileus.network.service import qos, quotas
+from pileus.network.service.lookup import Viewer
 from pileus.network.service.sharing import EXTERNAL, SHARED, refuse_closing
 from pileus.network.store import changes, queries
 
@@ -27,7 +28,7 @@ def largest_mtu(network_type: str) -> int:
     return UNDERLAY_MTU if network_type in PHYSICAL_TYPES else UNDERLAY_MTU - GENEVE_OVERHEAD
 
 
-def create_network(tx: Tx, project_id: str, **values: Any) -> rows.Network:
+def create_network(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -> rows.Network:
     """Raises OverQuota, BadRequest for provider attributes that do not fit, Conflict for a segment in use."""
     quotas.spend(tx, project_id, "network")
     network = rows.Network(id=clock.new_id(), project_id=project_id)
@@ -36,6 +37,7 @@ def create_network(tx: Tx, project_id: str, **values: Any) -> rows.Network:
     network.mtu = _mtu(network.network_type, values.pop("mtu", None))
     for name, value in values.items():
         setattr(network, name, value)
+    qos.check_policy(tx, viewer, network.qos_policy_id)
     _check_default(tx, network)
     tx.insert(queries.stamped(network))
     if network.shared:
@@ -140,13 +142,14 @@ def _close(tx: Tx, network: rows.Network, action: str) -> None:
     tx.delete(rows.RbacPolicy, object_id=network.id, action=action, target_tenant=rows.EVERYBODY)
 
 
-def update_network(tx: Tx, network: rows.Network, **values: Any) -> rows.Network:
+def update_network(tx: Tx, viewer: Viewer, network: rows.Network, **values: Any) -> rows.Network:
     """Raises Conflict where what would change is relied on."""
     stored = tx.get(rows.Network, id=network.id)  # `shared` of the argument is as its viewer sees it
     if "mtu" in values:
         values["mtu"] = _mtu(stored.network_type, values["mtu"])
         for subnet in tx.select(rows.Subnet, network_id=stored.id):
             check_mtu(values["mtu"], subnet.ip_version)
+    qos.check_policy(tx, viewer, values.get("qos_policy_id"))
     if values.get("shared") is False and stored.shared:
         refuse_closing(tx, "network", stored, SHARED, rows.EVERYBODY)
         _close(tx, stored, SHARED)
@@ -168,6 +171,8 @@ def update_network(tx: Tx, network: rows.Network, **values: Any) -> rows.Network
     changes.touch(tx, "network", stored.id)
     if "mtu" in values:
         _touch_inhabitants(tx, stored.id)
+    if "qos_policy_id" in values:
+        changes.touch(tx, "port", *(port.id for port in tx.select(rows.Port, network_id=stored.id)))
     return stored
 
 

@@ -7,7 +7,7 @@ from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict
 from pileus.network import rows
-from pileus.network.service import fixed_ips, quotas, security_groups
+from pileus.network.service import fixed_ips, qos, quotas, security_groups
 from pileus.network.service.lookup import Viewer
 from pileus.network.store import addresses, changes, queries
 
@@ -40,6 +40,7 @@ def create_port(tx: Tx, viewer: Viewer, project_id: str, network: rows.Network, 
     if trusted(port):
         port.port_security_enabled = False
     port.tags = list(dict.fromkeys(port.tags))
+    qos.check_policy(tx, viewer, port.qos_policy_id)
     port.security_groups = _groups(tx, viewer, port, wanted_groups)
     _check_pairs(port)
     tx.insert(queries.stamped(port))
@@ -137,6 +138,7 @@ def update_port(tx: Tx, viewer: Viewer, port: rows.Port, **values: Any) -> rows.
     """Raises BadRequest, Conflict, NotFound as `create_port` does."""
     before = port.fixed_ips
     values = {name: _clean(name, value) for name, value in values.items()}
+    qos.check_policy(tx, viewer, values.get("qos_policy_id"))
     _fold_trusted(values, port.profile)
     if "mac_address" in values and values["mac_address"] != port.mac_address:
         if port.host_id and port.device_owner.startswith("compute:"):
@@ -162,8 +164,19 @@ def update_port(tx: Tx, viewer: Viewer, port: rows.Port, **values: Any) -> rows.
     if not port.host_id and port.status == "ACTIVE" and not trusted(port):
         values["status"] = "DOWN"
     queries.save(tx, port, **values)
+    if "host_id" in values:
+        follow_parent(tx, port)
     _touch(tx, port)
     return port
+
+
+def follow_parent(tx: Tx, port: rows.Port) -> None:
+    """Ports that are reached through this one are where it is."""
+    trunk = tx.find(rows.Trunk, port_id=port.id)
+    for member in tx.select(rows.SubPort, trunk_id=trunk.id) if trunk else []:
+        sub_port = tx.get(rows.Port, id=member.port_id)
+        queries.save(tx, sub_port, host_id=port.host_id)
+        changes.touch(tx, "port", sub_port.id)
 
 
 def _check_security(port: rows.Port, groups: list[str], changed: bool) -> None:
@@ -201,6 +214,19 @@ def unlink_floating_ip(tx: Tx, floating_ip: rows.FloatingIP) -> None:
     changes.touch(tx, "floatingip", floating_ip.id)
 
 
+def _refuse_trunk(tx: Tx, port: rows.Port) -> None:
+    trunk = tx.find(rows.Trunk, port_id=port.id)
+    if trunk is not None:
+        raise Conflict(
+            f"Port {port.id} is currently a parent port for trunk {trunk.id}.", kind="PortInUseAsTrunkParent"
+        )
+    sub_port = tx.find(rows.SubPort, port_id=port.id)
+    if sub_port is not None:
+        raise Conflict(
+            f"Port {port.id} is currently a subport for trunk {sub_port.trunk_id}.", kind="PortInUseAsSubPort"
+        )
+
+
 def delete_port(tx: Tx, port: rows.Port, checked: bool = True) -> None:
     """Raises Conflict for a port that serves a router or floating IP, unless not `checked`."""
     if checked and (served := SERVED.get(port.device_owner)) and tx.find(served, id=port.device_id):
@@ -208,6 +234,8 @@ def delete_port(tx: Tx, port: rows.Port, checked: bool = True) -> None:
             f"Port {port.id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
             kind="ServicePortInUse",
         )
+    if checked:
+        _refuse_trunk(tx, port)
     for floating_ip in tx.select(rows.FloatingIP, port_id=port.id):
         unlink_floating_ip(tx, floating_ip)
     _touch(tx, port)

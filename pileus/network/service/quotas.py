@@ -18,6 +18,7 @@ DEFAULTS = {
     "security_group": 10,
     "security_group_rule": 100,
     "rbac_policy": 10,
+    "trunk": -1,
 }
 COUNTED: dict[str, type[Any]] = {
     "network": rows.Network,
@@ -29,6 +30,7 @@ COUNTED: dict[str, type[Any]] = {
     "security_group": rows.SecurityGroup,
     "security_group_rule": rows.SecurityGroupRule,
     "rbac_policy": rows.RbacPolicy,
+    "trunk": rows.Trunk,
 }
 
 

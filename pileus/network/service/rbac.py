@@ -17,6 +17,7 @@ STRUCTS: dict[str, type[rows.Standard]] = {
     "security_group": rows.SecurityGroup,
     "subnetpool": rows.SubnetPool,
     "address_scope": rows.AddressScope,
+    "qos_policy": rows.QosPolicy,
 }
 
 

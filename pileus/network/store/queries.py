@@ -88,7 +88,7 @@ def drop_row(tx: Tx, row: rows.Standard) -> None:
     """The row, its tags and what was opened to others."""
     if row.tags:
         tx.delete(rows.Tag, resource_id=row.id)
-    if isinstance(row, rows.Network | rows.SubnetPool | rows.AddressScope | rows.SecurityGroup):
+    if isinstance(row, rows.Network | rows.SubnetPool | rows.AddressScope | rows.SecurityGroup | rows.QosPolicy):
         tx.delete(rows.RbacPolicy, object_id=row.id)
     tx.delete(type(row), id=row.id)
 

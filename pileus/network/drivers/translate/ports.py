@@ -5,12 +5,15 @@ import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
+from msgspec import structs
+
 from pileus.network import rows
 from pileus.network.drivers.desired import Holder, Ref, Row, Value
 from pileus.network.drivers.translate import names
 from pileus.network.drivers.translate.networks import NAMING, dhcp_needed
 
 MAX_GATEWAY_CHASSIS = 5
+QOS_PRIORITY = 2002
 # Neutron's option names, as people write them in extra_dhcp_opts, to OVN's.
 EXTRA_V4 = {
     "arp-timeout": "arp_cache_timeout", "bootfile-name": "bootfile_name", "classless-static-route":
@@ -47,17 +50,25 @@ def port_rows(
     gateway_hosts: Sequence[str] = (),
     dhcp_options: Mapping[str, Mapping[str, str]] | None = None,
     domain: str = NAMING.domain,
+    limits: Sequence[rows.QosRule] = (),
+    parent: rows.SubPort | None = None,
+    parent_id: str = "",
 ) -> list[Row]:
     """All rows of a port.
 
     `subnets` are those of its addresses; `gateway_hosts` those that may carry a router's way out, best first;
-    `dhcp_options` the options of each of its subnets, asked for only when the port has options of its own.
+    `dhcp_options` the options of each of its subnets, asked for only when the port has options of its own; `limits`
+    the rules of its quality of service; `parent` how it is reached through another port, whose id is `parent_id`.
     """
     if port.device_owner == rows.FLOATING_IP_OWNER:
         return []  # an address, nothing that is plugged in
     if port.device_owner in rows.ROUTER_OWNERS and port.device_id:
         return [*_router_side(port, network, subnets, gateway_hosts), _switch_side(port, network)]
-    return [*_plain(port, network, subnets, dhcp_options or {}), *_name(port, domain)]
+    made = [*_plain(port, network, subnets, dhcp_options or {}), *_name(port, domain), *_qos(port, limits)]
+    if parent is not None:
+        columns = {**made[0].columns, "parent_name": parent_id, "tag": parent.segmentation_id}
+        made[0] = structs.replace(made[0], columns=columns)
+    return made
 
 
 def _ids(port: rows.Port, network: rows.Network) -> dict[str, str]:
@@ -88,6 +99,8 @@ def _plain(
         "options": _options(port),
         "dhcpv4_options": None,
         "dhcpv6_options": None,
+        "parent_name": None,
+        "tag": None,
         **own_options,
     }
     groups = [names.drop_group(), *map(names.group, sorted(set(port.security_groups)))] if secured else []
@@ -106,6 +119,28 @@ def _name(port: rows.Port, domain: str) -> list[Row]:
     records = {short: addresses, f"{short}.{domain}": addresses}
     holder = Holder(names.switch(port.network_id), "dns_records")
     return [Row(table="DNS", columns={"records": records}, holders=(holder,))]
+
+
+def _qos(port: rows.Port, limits: Sequence[rows.QosRule]) -> list[Row]:
+    """Limits and marks of the port's traffic, as seen by its guest: what leaves it is egress."""
+    if trusted(port):
+        return []
+    made = []
+    for rule in limits:
+        outward = rule.direction == "egress"
+        columns: dict[str, Value] = {
+            "direction": "from-lport" if outward else "to-lport",
+            "priority": QOS_PRIORITY,
+            "match": f'{"inport" if outward else "outport"} == "{port.id}"',
+        }
+        if rule.kind == "dscp_marking":
+            columns["action"] = {"dscp": rule.dscp_mark}
+        else:
+            burst = rule.max_burst_kbps or rule.max_kbps * 8 // 10
+            columns["bandwidth"] = {"rate": rule.max_kbps, "burst": burst}
+        made.append(Row(table="QoS", part=rule.id, columns=columns, holders=(
+            Holder(names.switch(port.network_id), "qos_rules"),)))  # fmt: skip
+    return made
 
 
 def _options(port: rows.Port) -> dict[str, str]:
