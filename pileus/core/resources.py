@@ -133,8 +133,8 @@ class Resource:
 
         def view(row: Any) -> dict[str, Any]:
             body = {name: show(row) if show else getattr(row, source) for name, source, show in shown}
-            if keep_extra and row.extra:
-                for name, value in row.extra.items():
+            if keep_extra and (extra := getattr(row, "extra", None)):
+                for name, value in extra.items():
                     if name not in body and (wanted is None or name in wanted):
                         body[name] = value
             return body

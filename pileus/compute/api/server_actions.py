@@ -76,7 +76,7 @@ def console_output(rq: Request, found: Server) -> dict[str, Any]:
 def reset_state(rq: Request, found: Server) -> None:
     """Say what state a server is in, without doing anything to it."""
     state = _arguments(rq, "os-resetState", "state").get("state")
-    if state not in states.RESETTABLE:
+    if not isinstance(state, str) or state not in states.RESETTABLE:
         raise BadRequest("Invalid input for field/attribute state. It must be active or error.")
     servers.reset_state(rq.tx, rq.ctx, found, state)
 

@@ -90,10 +90,14 @@ def list_agents(rq: Request) -> dict[str, Any]:
 @api.get("/agents/{id}", policy="get_agent", tx="")
 def show_agent(rq: Request) -> dict[str, Any]:
     """Show an agent."""
+    only = rq.query.all("fields")
+    return {"agent": {k: v for k, v in _asked(rq).items() if not only or k in only}}
+
+
+def _asked(rq: Request) -> dict[str, Any]:
     for agent in _agents(rq):
         if agent["id"] == rq.params["id"]:
-            only = rq.query.all("fields")
-            return {"agent": {k: v for k, v in agent.items() if not only or k in only}}
+            return agent
     raise NotFound(f"Agent {rq.params['id'][:60]} could not be found.", kind="AgentNotFound")
 
 
@@ -103,7 +107,7 @@ NOTES = [Text("description"), Boolean("admin_state_up")]
 @api.put("/agents/{id}", policy="update_agent")
 def update_agent(rq: Request) -> dict[str, Any]:
     """Describe an agent."""
-    agent = show_agent(rq)["agent"]
+    agent = _asked(rq)
     values = Object("agent", NOTES).check(rq.unwrap("agent"))
     note = rows.AgentNote(agent["id"], agent["description"], agent["admin_state_up"])
     rq.tx.delete(rows.AgentNote, id=agent["id"])
@@ -116,7 +120,7 @@ def update_agent(rq: Request) -> dict[str, Any]:
 @api.delete("/agents/{id}", policy="delete_agent")
 def delete_agent(rq: Request) -> None:
     """Forget an agent whose host is gone."""
-    agent = show_agent(rq)["agent"]
+    agent = _asked(rq)
     if agent["alive"]:
         raise Conflict(f"Agent {agent['id']} is alive: stop its host first.", kind="AgentInUse")
     rq.cloud.drivers["network"].forget_chassis(agent["configurations"]["chassis_name"])
@@ -126,7 +130,7 @@ def delete_agent(rq: Request) -> None:
 @api.get("/agents/{id}/l3-routers", policy="get_l3-routers")
 def list_l3_routers(rq: Request) -> dict[str, Any]:
     """List the routers whose way out may lead over a host."""
-    agent = show_agent(rq)["agent"]
+    agent = _asked(rq)
     found = queries.by_id(
         rq.tx, rows.Router, (port.device_id for port in _gateways(rq) if agent["host"] in _hosts(rq, port))
     )
