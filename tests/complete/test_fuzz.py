@@ -171,6 +171,6 @@ def test_no_request_of_very_many_is_answered_with_an_error_of_the_server(tmp_pat
     try:
         fuzzer = Fuzzer(world, int(os.environ.get("PILEUS_SEED", SEED)) + 1)
         fuzzer.furnish()
-        shake(fuzzer, service, int(os.environ.get("PILEUS_ROUNDS", "15")))
+        shake(fuzzer, service, int(os.environ.get("PILEUS_ROUNDS", "5")))
     finally:
         world.stop()
