@@ -60,6 +60,14 @@ def test_a_running_cloud_is_not_given_another_port(fake: Path) -> None:
     assert code == 1 and "pileus down" in said
 
 
+def test_the_demo_provisions_a_fake_cloud_and_repeating_it_makes_nothing(fake: Path, tmp_path: Path) -> None:
+    code, said = pileus("demo", "--state", str(fake), "--cache", str(tmp_path))
+    assert code == 0, said
+    assert "server demo" in said and "floating IP" in said
+    code, again = pileus("demo", "--state", str(fake), "--cache", str(tmp_path))
+    assert code == 0 and " s  " not in again, again
+
+
 def test_status_lists_what_runs(fake: Path) -> None:
     code, said = pileus("status", "--state", str(fake))
     assert code == 0 and "serve" in said and "running" in said

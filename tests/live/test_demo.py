@@ -1,0 +1,73 @@
+"""The demo as a newcomer runs it: from nothing to a login in a guest, twice, and once more after a power cut."""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pileus.cli.image import default_cache
+from pileus.deploy import packages, process, state, teardown
+from tests.live.test_up_down import Trial, traces, wait_for
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(bool(packages.missing()), reason="needs the host packages"),
+]
+
+GREETING = "Hello from pileus"
+
+
+@pytest.fixture(scope="module")
+def trial() -> Iterator[Trial]:
+    folder = Path(tempfile.mkdtemp(prefix="pileus-live-"))
+    made = Trial(folder, port=5966)
+    try:
+        made.up()
+        yield made
+    finally:
+        if state.read(folder):
+            made.run("down", "--purge", check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def demo(trial: Trial) -> str:
+    return trial.run("demo", "--cache", str(default_cache()), timeout=600).stdout
+
+
+def test_the_demo_logs_in_to_its_first_server(trial: Trial) -> None:
+    said = demo(trial)
+    assert GREETING in said
+    assert "keystonerc_demo" in said and "pileus down" in said
+
+
+def test_a_second_demo_makes_nothing(trial: Trial) -> None:
+    said = demo(trial)
+    assert GREETING in said
+    steps = [line for line in said.splitlines() if " s  " in line]
+    assert [step for step in steps if "logging in" not in step] == []
+
+
+def test_the_guest_is_back_after_a_power_cut(trial: Trial) -> None:
+    cloud = trial.cloud
+    supervisor = process.pid_of(cloud.run / "supervisor.pid", cloud.hash)
+    assert supervisor
+    os.kill(supervisor, signal.SIGKILL)
+    members = teardown.members(cloud)
+    assert any(words[0].endswith("qemu-system-x86_64") for words in members.values())
+    for pid in members:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not teardown.members(cloud))
+    trial.up()
+    assert GREETING in demo(trial)
+
+
+def test_down_takes_the_guests_along(trial: Trial) -> None:
+    cloud = trial.cloud
+    trial.run("down")
+    left = traces(cloud)
+    assert not any(left.values()), left
