@@ -131,6 +131,8 @@ def policy(rq: Request, proceed: Proceed) -> Response:
         if route.on is not None:
             rq.target = route.on(rq, *rq.params.values())
         return proceed(rq)
+    if rq.service.in_projects and rq.ctx.project_id is None and route.on is None:
+        raise Forbidden(f"{route.policy} requires a token whose scope is a project.", kind="PolicyNotAuthorized")
     allowed = rq.allows(route.policy)
     if not allowed and (route.on is None or rq.service.denied_is_missing):
         raise Forbidden(f"Policy doesn't allow {route.policy} to be performed.", kind="PolicyNotAuthorized")
@@ -138,7 +140,7 @@ def policy(rq: Request, proceed: Proceed) -> Response:
         try:
             rq.target = route.on(rq, *rq.params.values())
         except NotFound:
-            if not allowed and not rq.allows(route.policy, {}):
+            if not allowed and not rq.service.unseen_is_missing and not rq.allows(route.policy, {}):
                 raise Forbidden(f"Policy doesn't allow {route.policy} to be performed.") from None
             raise
         if not rq.allows(route.policy, rq.target):

@@ -63,6 +63,8 @@ class Service:
         aliases: tuple[str, ...] = (),
         denied_is_missing: bool = True,
         nameless_is_missing: bool = False,
+        unseen_is_missing: bool = False,
+        in_projects: bool = False,
     ):
         self.name = name
         self.prefix = prefix
@@ -71,6 +73,8 @@ class Service:
         self.aliases = aliases  # further prefixes that lead to the same routes
         self.denied_is_missing = denied_is_missing  # 404 for what another project owns; identity says 403
         self.nameless_is_missing = nameless_is_missing  # `/images/` asks for the image called "", not for the list
+        self.unseen_is_missing = unseen_is_missing  # 404 for what the lookup does not show, whatever the caller's role
+        self.in_projects = in_projects  # a token of the system or of a domain is of no use here
         self.routes: list[Route] = []
 
     def route(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:

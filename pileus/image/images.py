@@ -7,17 +7,18 @@ import msgspec
 from pileus.core import clock, quota
 from pileus.core.context import Context
 from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge
+from pileus.core.errors import Conflict, Forbidden, NotFound, TooLarge
 from pileus.image.store import ACTIVE, COMMUNITY, DEACTIVATED, PUBLIC, QUEUED, SHARED, Image, Member
 
 MAX_PROPERTIES = MAX_TAGS = 128
 # what a quota may be set for; nothing is limited unless it is
 LIMITS = {"image_size_total": quota.UNLIMITED, "image_count_total": quota.UNLIMITED}
-_AMAZON = ("ami", "ari", "aki")  # formats that come as container and disk in one
 
 
 def is_visible(tx: Tx, ctx: Context, image: Image) -> bool:
     """To its project and administrators; to all when public or community; to those it is shared with."""
+    if ctx.system or ctx.domain_id is not None:
+        return False  # images belong to projects, and are seen from projects
     if "admin" in ctx.roles or image.visibility in (PUBLIC, COMMUNITY) or image.project_id is None:
         return True
     if image.project_id == ctx.project_id:
@@ -57,7 +58,7 @@ def create_image(
     tags: list[str] | None = None,
     properties: dict[str, str] | None = None,
 ) -> Image:
-    """An image without bytes yet: `queued`. Raises BadRequest, Conflict for an id in use, OverQuota, TooLarge."""
+    """An image without bytes yet: `queued`. Raises Conflict for an id in use, OverQuota, TooLarge."""
     now = clock.now()
     image = Image(
         id=id or clock.new_id(),
@@ -95,7 +96,7 @@ def create_image(
 
 
 def update_image(tx: Tx, image: Image, **changes: Any) -> Image:
-    """The image with these columns changed. Raises Forbidden, BadRequest, TooLarge."""
+    """The image with these columns changed. Raises Forbidden, TooLarge."""
     changed: Image = msgspec.structs.replace(image, **changes, updated_at=clock.now())
     for name in ("container_format", "disk_format"):
         if getattr(changed, name) != getattr(image, name) and image.status != QUEUED:
@@ -151,9 +152,3 @@ def _check(image: Image) -> None:
         raise TooLarge(f"The limit has been exceeded on the number of allowed image tags: {MAX_TAGS}.")
     if len(image.properties) > MAX_PROPERTIES:
         raise TooLarge(f"The limit has been exceeded on the number of allowed image properties: {MAX_PROPERTIES}.")
-    disk, container = image.disk_format, image.container_format
-    if disk != container and disk is not None and container is not None and {disk, container} & set(_AMAZON):
-        raise BadRequest(
-            "Invalid mix of disk and container formats. When setting a disk or container format to one of "
-            "'aki', 'ari', or 'ami', the container and disk formats must match."
-        )

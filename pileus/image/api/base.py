@@ -7,7 +7,15 @@ from pileus.image import images
 from pileus.image.store import Image
 
 # who may see an image but not change it is told 403; the lookup alone says 404
-api = Service("image", "/image", faults.image, denied_is_missing=False, nameless_is_missing=True)
+api = Service(
+    "image",
+    "/image",
+    faults.image,
+    denied_is_missing=False,
+    nameless_is_missing=True,
+    unseen_is_missing=True,
+    in_projects=True,
+)
 
 
 def image(rq: Request, image_id: str, *_: str) -> Image:

@@ -53,11 +53,6 @@ def test_a_wrong_attribute_is_refused_by_its_name(member: Client, attribute: str
     member.post(IMAGES, {attribute: value}).refused(400, attribute.removesuffix("s") if len(attribute) < 200 else "")
 
 
-def test_amazon_formats_come_in_pairs(member: Client) -> None:
-    member.post(IMAGES, {"disk_format": "ami", "container_format": "bare"}).refused(400, "must match")
-    create(member, disk_format="ari", container_format="ari")
-
-
 @pytest.mark.parametrize(
     "name", ["status", "size", "checksum", "created_at", "self", "file", "stores", "os_hash_value"]
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pileus.identity.store import Assignment, changed
 from tests.harness import Client, World
 from tests.spec.image.images import BYTES, IMAGES, active, change, create, names, show
 
@@ -162,6 +163,32 @@ class TestAReader:
         colleague.request("PUT", f"{path}/file", headers=BYTES, upload=iter([b"x"])).refused(403)
         colleague.post(f"{path}/actions/deactivate").refused(403)
         colleague.post(members(image), {"member": "other"}).refused(403)
+
+    def test_is_not_told_of_what_it_does_not_see(self, stranger: Client, colleague: Client) -> None:
+        path = f"{IMAGES}/{active(stranger)['id']}"
+        for missing in (path, f"{IMAGES}/nothing"):
+            colleague.delete(missing).refused(404)
+            colleague.get(f"{missing}/file").refused(404)
+            colleague.put(f"{missing}/tags/x").refused(404)
+
+
+class TestAnAdministratorOfTheSystem:
+    """Images are seen from projects: a token of the system is of no use here."""
+
+    @pytest.fixture
+    def system(self, world: World, admin: Client) -> Client:
+        with world.cloud.db.write() as tx:
+            tx.insert(Assignment(admin.user_id, "system", world.roles["admin"], 0, "user", "system"))
+            changed(tx)
+        token, _ = world.cloud.tokens.issue(admin.user_id, ["password"], "system", None)
+        return Client(world.application, token)
+
+    def test_neither_lists_nor_creates_nor_sees(self, system: Client, admin: Client) -> None:
+        image = create(admin, visibility="public")
+        system.get(IMAGES).refused(403, "project")
+        system.post(IMAGES, {}).refused(403, "project")
+        system.get(f"{IMAGES}/{image['id']}").refused(404)
+        system.delete(f"{IMAGES}/{image['id']}").refused(404)
 
 
 class TestNobody:
