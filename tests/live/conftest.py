@@ -1,4 +1,4 @@
-"""Live tests share one real cloud of two hosts."""
+"""Live tests share one real cloud of two hosts, with the demo in it: public network, image, flavors."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,9 @@ from tests.live.cloud import LiveCloud
 @pytest.fixture(scope="session")
 def live_cloud() -> Iterator[LiveCloud]:
     cloud = LiveCloud(21000, "--nodes", "2")
-    cloud.start()
     try:
+        cloud.start()
+        cloud.pileus("demo", timeout=600)
         yield cloud
     finally:
         cloud.stop()

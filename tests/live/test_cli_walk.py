@@ -11,12 +11,6 @@ pytestmark = pytest.mark.live
 
 def test_a_stranger_gets_a_server_and_leaves_nothing(live_cloud: LiveCloud, tmp_path: Path) -> None:
     admin = live_cloud.client()
-    if not admin("network list --external"):
-        admin("network create --external --provider-network-type flat --provider-physical-network public public")
-        admin(
-            "subnet create --network public --no-dhcp --subnet-range 172.24.4.0/24 --gateway 172.24.4.1 "
-            "--allocation-pool start=172.24.4.10,end=172.24.4.250 public-v4"
-        )
     admin(
         "image create --public --disk-format qcow2 --container-format bare --file",
         str(live_cloud.guest_image()),

@@ -280,7 +280,9 @@ def test_a_server_made_of_a_snapshot_takes_its_own_name_and_keys_from_the_metada
     guest = Guest(tmp_path, disk, network=network, machine="q35")
     try:
         guest.wait_for_ssh()
-        assert guest.run("hostname; curl -s http://169.254.169.254/openstack/latest/user_data").startswith("original\n#!")
+        assert guest.run("hostname; curl -s http://169.254.169.254/openstack/latest/user_data").startswith(
+            "original\n#!"
+        )
         host_key = guest.run("sudo cat /etc/dropbear/dropbear_ed25519_host_key | md5sum")
         guest.power_off()
 

@@ -169,4 +169,3 @@ def test_a_long_list_is_checked_quickly() -> None:
     assert len(Items("f", Text("t"), unique=True).check(many)) == len(many)
     with pytest.raises(BadRequest, match="twice"):
         Items("f", Text("t"), unique=True).check([*many, "tag-5"])
-

@@ -100,7 +100,9 @@ def test_more_than_the_quota_is_refused(servers: Servers, member: Client, admin:
 def test_what_does_not_fit_the_flavor_is_refused(servers: Servers, member: Client) -> None:
     member.post(SERVERS, servers.body(imageRef=make_image(member, min_ram=4096))).refused(400, "memory")
     member.post(SERVERS, servers.body(imageRef=make_image(member, min_disk=40))).refused(400, "disk")
-    member.post(SERVERS, servers.body(imageRef=make_image(member, disk_format="aki", container_format="aki"))).refused(400)
+    member.post(SERVERS, servers.body(imageRef=make_image(member, disk_format="aki", container_format="aki"))).refused(
+        400
+    )
 
 
 def test_what_a_server_is_made_of_must_exist(servers: Servers, member: Client, stranger: Client) -> None:
