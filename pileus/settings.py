@@ -40,7 +40,8 @@ class Settings(msgspec.Struct, kw_only=True):
     external: External = msgspec.field(default_factory=External)
     policy_file: str = ""
     token_seconds: int = 3600 * 4
-    dns_domain: str = "openstacklocal."
+    dns_domain: str = "openstacklocal."  # of ports' names, as DHCP and the internal DNS tell them
+    dhcp_domain: str = "novalocal"  # of servers' names, as metadata tells them
     image_content_check: bool = True
     log_level: str = "info"
     extra: dict[str, Any] = {}

@@ -4,16 +4,23 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from pileus import network as front
 from pileus.compute.store import Server, ServerPort
 from pileus.core import clock
 from pileus.core.context import Context
-from pileus.core.db import Tx
+from pileus.core.db import Tx, sql
 from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound
+from pileus.core.tables import columns, shape
 from pileus.node import protocol as p
 
 OWNER = "compute:"  # a port's device_owner: this and the availability zone
+_PLUGGED = sql(
+    sa.select(columns(ServerPort).port_id, columns(ServerPort).server_id)
+    .join_from(shape(ServerPort).table, shape(Server).table, columns(ServerPort).server_id == columns(Server).id)
+    .where(columns(Server).host.is_not(None), columns(Server).launched_at.is_not(None))
+)
 Wanted = list[dict[str, Any]] | str | None  # a list of interfaces, "auto", "none", or nothing said
 
 
@@ -212,6 +219,16 @@ def public_ipv4(seen: Seen) -> str:
     return next(
         (a["addr"] for shown in seen.addresses.values() for a in shown if a["OS-EXT-IPS:type"] == "floating"), ""
     )
+
+
+def floating_of_servers(tx: Tx) -> dict[str, str]:
+    """The first floating address of every server on a host that has one."""
+    owners: dict[str, str] = dict(tx.all(_PLUGGED))
+    found: dict[str, str] = {}
+    for port_id, address in sorted(front.floating_addresses(tx), key=lambda pair: pair[1]):
+        if port_id in owners:
+            found.setdefault(owners[port_id], address)
+    return found
 
 
 def servers_with_address(tx: Tx, text: str) -> list[str]:

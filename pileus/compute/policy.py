@@ -2,7 +2,11 @@
 
 from pileus.core.policy import Rule
 
-READER, MEMBER, MANAGER = "rule:project_reader_or_admin", "rule:project_member_or_admin", "rule:project_manager_or_admin"
+READER, MEMBER, MANAGER = (
+    "rule:project_reader_or_admin",
+    "rule:project_member_or_admin",
+    "rule:project_manager_or_admin",
+)
 ADMIN, EVERYBODY = "rule:context_is_admin", "@"
 
 BASE = [

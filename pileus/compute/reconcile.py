@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pileus.compute import compare, hosts, images, instance_actions, states
+from pileus.compute import compare, hosts, images, instance_actions, networks, servers, states
 from pileus.compute.drivers import Nodes
 from pileus.compute.sagas.delete import DELETE
 from pileus.compute.sagas.restore import RESTORE
@@ -76,7 +76,6 @@ def note_power(tx: Tx, host: str, server_id: str, power: p.PowerState) -> None:
             changes["vm_state"] = states.ACTIVE
     if any(getattr(server, name) != value for name, value in changes.items()):
         tx.update(Server, server_id, **changes)
-
 
 
 def watch_nodes(cloud: Any) -> None:
@@ -219,7 +218,31 @@ def forget_old_actions(cloud: Any) -> None:
         instance_actions.forget_old(tx)
 
 
+# -- what guests are told ----------------------------------------------------------------------------------------------
+
+
+def tell_guests(cloud: Any) -> None:
+    """A server's metadata names its floating address, which comes and goes while it runs: tell those it changed for.
+
+    What was told last is kept in memory only; after a start all that have one are told again, which does no harm.
+    """
+    told: dict[str, str] = cloud.drivers["compute"].told
+    with cloud.db.read() as tx:
+        now = networks.floating_of_servers(tx)
+    for server_id in [id for id in {*now, *told} if now.get(id) != told.get(id)]:
+        try:
+            servers.tell_guest(cloud, server_id)
+        except (EngineUnavailable, EngineError) as error:
+            _log.info("a guest could not be told of its address", extra={"server": server_id, "why": str(error)})
+            continue  # the next look tries again
+        if server_id in now:
+            told[server_id] = now[server_id]
+        else:
+            told.pop(server_id, None)
+
+
 TASKS = [
+    Task("compute-guests", tell_guests, 3.0),
     Task("compute-watch", watch_nodes, 10.0),
     Task("compute-compare", compare_hosts, 60.0),
     Task("compute-actions", forget_old_actions, 3600.0),

@@ -125,9 +125,7 @@ class Resource:
         shown = [
             (field.name, field.source, field.show)
             for field in self.fields_at(asked).values()
-            if not field.secret
-            and field.name not in hidden
-            and (wanted is None or field.name in wanted)
+            if not field.secret and field.name not in hidden and (wanted is None or field.name in wanted)
         ]
         keep_extra = self.extra == KEEP
 

@@ -40,6 +40,7 @@ __all__ = [
     "differences",
     "find_floating_ips",
     "find_security_groups",
+    "floating_addresses",
     "get_network",
     "get_port",
     "list_ports",
@@ -198,6 +199,18 @@ def find_floating_ips(tx: Tx, port_ids: Collection[str]) -> dict[str, list[Float
     for floating_ip in queries.select_in(tx, rows.FloatingIP, "port_id", port_ids):
         found.setdefault(floating_ip.port_id or "", []).append(floating_ip)
     return found
+
+
+_LEADING = sql(
+    sa.select(columns(rows.FloatingIP).port_id, columns(rows.FloatingIP).floating_ip_address).where(
+        columns(rows.FloatingIP).port_id.is_not(None)
+    )
+)
+
+
+def floating_addresses(tx: Tx) -> list[tuple[str, str]]:
+    """Every floating IP that leads somewhere: its port and its address, in one query."""
+    return [(port_id, address) for port_id, address in tx.all(_LEADING)]
 
 
 def vifs(tx: Tx, ports_: Sequence[Port]) -> list[VIF]:

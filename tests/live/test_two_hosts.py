@@ -2,11 +2,13 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.live.cloud import LiveCloud, eventually, ssh
+from tests.live.cloud import Cli, LiveCloud, eventually, ssh
 
 pytestmark = pytest.mark.live
 
@@ -35,6 +37,11 @@ def _in_namespace_of(cloud: LiveCloud, entry: Path) -> bool:
     )
 
 
+def _active(admin: Cli, name: str) -> Any:
+    shown = admin(f"server show {name}")
+    return shown if shown["status"] == "ACTIVE" else None
+
+
 def test_servers_on_two_hosts_meet_and_survive_a_power_cut(live_cloud: LiveCloud, tmp_path: Path) -> None:
     admin = live_cloud.client()
     admin("network create meet")
@@ -53,12 +60,10 @@ def test_servers_on_two_hosts_meet_and_survive_a_power_cut(live_cloud: LiveCloud
     assert hosts == ["node-1", "node-2"]
     for host in hosts:
         place = f"--availability-zone nova:{host}"
-        admin(
-            f"server create --image cirros --flavor m1.nano --network meet --key-name meet --security-group open {place} {host}"
-        )
+        made_of = "--image cirros --flavor m1.nano --network meet --key-name meet --security-group open"
+        admin(f"server create {made_of} {place} {host}")
     for host in hosts:
-        eventually(lambda host=host: admin(f"server show {host}")["status"] == "ACTIVE")
-        shown = admin(f"server show {host}")
+        shown = eventually(partial(_active, admin, host))
         assert shown["OS-EXT-SRV-ATTR:host"] == host
         addresses[host] = shown["addresses"]["meet"][0]
     floating = admin("floating ip create public")["floating_ip_address"]

@@ -209,5 +209,3 @@ def _tenant(rq: Request, action: str) -> str:
         raise BadRequest(f"Invalid input for field/attribute {action}. It must have the one member 'tenant'.")
     tenant: str = _PROJECT.check(given["tenant"])
     return tenant
-
-

@@ -219,7 +219,9 @@ def hypervisor_statistics(rq: Request) -> dict[str, Any]:
         "disk_available_least", "current_workload", "running_vms",
     )  # fmt: skip
     bodies = [view(seen) for seen in rows]
-    return {"hypervisor_statistics": {"count": len(rows), **{name: sum(body[name] for body in bodies) for name in names}}}
+    return {
+        "hypervisor_statistics": {"count": len(rows), **{name: sum(body[name] for body in bodies) for name in names}}
+    }
 
 
 @api.get("/os-hypervisors/{hypervisor_id}", policy=f"{HYPERVISORS}:show", on=host)

@@ -72,7 +72,9 @@ def update_quota_set(rq: Request, found: Target) -> dict[str, Any]:
     used = quotas.in_use(rq.tx, found.id)
     for name in quotas.DEFAULTS.keys() & given.keys():
         if not force and 0 <= given[name] < used[name]:
-            raise BadRequest(f"Quota limit {given[name]} for {name} must be at least what is used already: {used[name]}.")
+            raise BadRequest(
+                f"Quota limit {given[name]} for {name} must be at least what is used already: {used[name]}."
+            )
         quota.set_limit(rq.tx, quotas.SERVICE, found.id, name, given[name])
     return {"quota_set": _shown(rq, quotas.limits(rq.tx, found.id))}
 

@@ -44,7 +44,11 @@ def many(rq: Request, servers: list[Server], fields: set[str]) -> list[dict[str,
         if server.vm_state != "error" or server.fault is None:
             body.pop("fault", None)
         elif not full_fault:
-            body["fault"] = {"code": server.fault.code, "created": server.fault.created, "message": server.fault.message}
+            body["fault"] = {
+                "code": server.fault.code,
+                "created": server.fault.created,
+                "message": server.fault.message,
+            }
         if not seen.groups:
             body.pop("security_groups", None)
         bodies.append(body)

@@ -16,6 +16,7 @@ class Nodes:
     def __init__(self, nodes: dict[str, Node]):
         self._nodes = nodes
         self.watched: set[str] = set()  # whose events a thread of this process follows
+        self.told: dict[str, str] = {}  # by server: the floating address its guest's metadata names
         self.seen_before: list[Difference] = []  # at the last comparison with the rows
 
     def get(self, name: str) -> Node:

@@ -184,7 +184,7 @@ def spec_of(tx: Tx, run: Run, server: Server) -> p.InstanceSpec:
 
 def guest_documents(tx: Tx, cloud: Any, server: Server) -> p.Documents:
     seen = networks.seen(tx, [server.id]).get(server.id, networks.Seen())
-    return documents(server, cloud.settings.dns_domain, networks.public_ipv4(seen), seen.groups or None)
+    return documents(server, cloud.settings.dhcp_domain, networks.public_ipv4(seen), seen.groups or None)
 
 
 # -- ends --------------------------------------------------------------------------------------------------------------
@@ -193,7 +193,9 @@ def guest_documents(tx: Tx, cloud: Any, server: Server) -> p.Documents:
 def server_fault(error: BaseException) -> ServerFault:
     code = error.status if isinstance(error, Fault) else 503 if isinstance(error, EngineUnavailable) else 500
     message = str(error) or type(error).__name__
-    return ServerFault(code, message[:255], f"{type(error).__name__}: {message}"[:4000], clock.seconds(clock.now()) or "")
+    return ServerFault(
+        code, message[:255], f"{type(error).__name__}: {message}"[:4000], clock.seconds(clock.now()) or ""
+    )
 
 
 def mark_error(run: Run, error: BaseException) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from pileus.compute import reconcile
-from pileus.compute.store import Claim, Server
-from pileus.core import saga
+from pileus.compute.store import Claim, Server, ServerPort
+from pileus.core import clock, saga
+from pileus.network import FloatingIP, Port
 from pileus.node import protocol as p
 from tests.harness import World, eventually
 from tests.spec.compute.conftest import SERVERS, Servers, make_flavor, make_image, make_network
@@ -148,3 +149,24 @@ def test_base_images_go_when_no_disk_stands_on_them(alone: World, servers_alone:
     servers_alone.gone(server_id)
     reconcile.compare_hosts(alone.cloud)
     assert not node.images
+
+
+def test_a_running_guest_is_told_of_a_floating_address_and_of_its_end(
+    alone: World, servers_alone: Servers, node: Any
+) -> None:
+    server_id = servers_alone.active()
+    with alone.cloud.db.read() as tx:
+        port_id = tx.get(ServerPort, server_id=server_id).port_id
+        assert port_id is not None
+        port = tx.get(Port, id=port_id)
+    address = FloatingIP(
+        id=clock.new_id(), project_id=port.project_id, port_id=port_id, floating_ip_address="172.24.4.9"
+    )
+    with alone.cloud.db.write() as tx:
+        tx.insert(address)
+    reconcile.tell_guests(alone.cloud)
+    assert node.instances[server_id].spec.documents.public_ipv4 == "172.24.4.9"
+    with alone.cloud.db.write() as tx:
+        tx.delete(FloatingIP, id=address.id)
+    reconcile.tell_guests(alone.cloud)
+    assert node.instances[server_id].spec.documents.public_ipv4 == ""
