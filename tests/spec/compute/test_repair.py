@@ -160,8 +160,9 @@ def test_a_running_guest_is_told_of_a_floating_address_and_of_its_end(
         assert port_id is not None
         port = tx.get(Port, id=port_id)
     address = FloatingIP(
-        id=clock.new_id(), project_id=port.project_id, port_id=port_id, floating_ip_address="172.24.4.9"
-    )
+        id=clock.new_id(), project_id=port.project_id, port_id=port_id, floating_ip_address="172.24.4.9",
+        fixed_ip_address=port.fixed_ips[0].ip_address,
+    )  # fmt: skip
     with alone.cloud.db.write() as tx:
         tx.insert(address)
     reconcile.tell_guests(alone.cloud)
