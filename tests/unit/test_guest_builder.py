@@ -36,6 +36,12 @@ def test_a_package_that_cannot_be_downloaded_is_unknown() -> None:
     assert packages.parse_show("") is None
 
 
+def test_a_name_that_is_only_provided_leads_to_its_provider() -> None:
+    text = "Package: libold\nVersions: \n\nProvides: \nReverse Provides: \nlibnew 3.8 (= )\nlibother 1 (= )\n"
+    text += "Package: libnone\nVersions: \n\nProvides: \nReverse Provides: \n"
+    assert packages.parse_providers(text) == {"libold": "libnew"}
+
+
 def test_files_are_named_as_apt_names_them() -> None:
     package = packages.Package("busybox", "1:1.35.0-4+deb12u1~b1", (), 1, "")
     assert package.file_name == "busybox_1%3a1.35.0-4+deb12u1~b1"

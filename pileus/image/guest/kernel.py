@@ -2,8 +2,6 @@
 
 import lzma
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,6 +30,7 @@ class Kernel:
     """One kernel of the pool: its image, its modules and what they need of each other."""
 
     def __init__(self, pool: Pool) -> None:
+        self.pool = pool
         images = sorted(pool.root.glob("boot/vmlinuz-*"))
         if not images:
             raise GuestImageError("the kernel package holds no /boot/vmlinuz-*")
@@ -70,9 +69,8 @@ class Kernel:
         if path.suffix == ".xz":
             return lzma.decompress(path.read_bytes())
         if path.suffix == ".zst":
-            if shutil.which("zstd") is None:
-                raise GuestImageError("this kernel's modules are compressed: run `apt-get install zstd`")
-            return subprocess.run(["zstd", "-dcq", str(path)], capture_output=True, check=True).stdout
+            self.pool.run("zstd", "-dqf", str(path), "-o", str(path.with_suffix("")))
+            return path.with_suffix("").read_bytes()
         return path.read_bytes()
 
 

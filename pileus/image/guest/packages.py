@@ -1,6 +1,6 @@
 """Debian packages as raw material: find them through apt, download them once, unpack them into one tree (the pool).
 
-Nothing is installed. Programs the build needs (mke2fs, grub-mkimage, lz4) run straight out of the pool with the
+Nothing is installed. Programs the build needs (mke2fs, grub-mkimage, zstd) run straight out of the pool with the
 pool's own C library, so that the host needs next to nothing and the versions always fit each other.
 """
 
@@ -26,7 +26,7 @@ GUEST_PACKAGES = [
     "fdisk", "iputils-ping", "libpam-modules", "ndisc6", "netcat-openbsd", "netcat-traditional", "openssh-client",
     "openssh-sftp-server", "sudo", "util-linux",
 ]  # fmt: skip
-TOOL_PACKAGES = ["grub-common", "grub-pc-bin", "lz4"]
+TOOL_PACKAGES = ["grub-common", "grub-pc-bin", "zstd"]
 
 BINARY_FOLDERS = ["usr/bin", "usr/sbin", "bin", "sbin"]
 LIBRARY_FOLDERS = [
@@ -69,11 +69,29 @@ def find_packages(names: Sequence[str]) -> dict[str, Package]:
 
 
 def get_packages(names: Sequence[str]) -> list[Package]:
+    """One package for each name; for a name that only others provide, the first that does."""
     found = find_packages(names)
     unknown = [name for name in names if name not in found]
     if unknown:
+        shown = subprocess.run(["apt-cache", "showpkg", *unknown], capture_output=True, text=True).stdout
+        providers = parse_providers(shown)
+        provided = find_packages([providers[name] for name in unknown if name in providers] or unknown)
+        found.update((name, provided[providers[name]]) for name in unknown if providers.get(name) in provided)
+        unknown = [name for name in unknown if name not in found]
+    if unknown:
         raise GuestImageError(f"apt does not know {', '.join(unknown)}: run `apt-get update`, then try again")
     return [found[name] for name in names]
+
+
+def parse_providers(text: str) -> dict[str, str]:
+    """`apt-cache showpkg`: name -> the first package that provides it (Ubuntu renamed many a library that way)."""
+    blocks = re.split(r"^Package: ", text, flags=re.M)[1:]
+    found = {}
+    for block in blocks:
+        lines = block.partition("Reverse Provides:")[2].split("\n")[1:]
+        if lines and lines[0].strip():
+            found[block.split()[0]] = lines[0].split()[0]
+    return found
 
 
 def with_libraries(names: Iterable[str]) -> list[Package]:
@@ -82,10 +100,11 @@ def with_libraries(names: Iterable[str]) -> list[Package]:
     waiting = sorted(names)
     while waiting:
         layer = get_packages(waiting)
-        found.update((package.name, package) for package in layer)
+        found.update(zip(waiting, layer, strict=True))
         needed = {name for package in layer for name in package.depends if is_library(name)}
         waiting = sorted(needed - found.keys())
-    return [found[name] for name in sorted(found)]
+    unique = {package.name: package for package in found.values()}
+    return [unique[name] for name in sorted(unique)]
 
 
 def is_library(name: str) -> bool:
