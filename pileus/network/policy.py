@@ -100,6 +100,7 @@ RULES = [
       for rule in crud(f"policy_{kind}_rule", f"/qos/policies/{{policy_id}}/{kind}_rules", write=ADMIN,
                        read=f"{READER} or {SHARED}", why="Limits are the provider's.")),
     Rule("get_rule_type", EVERYBODY, "", ("GET /qos/rule-types",)),
+    *attributes(ADMIN, "Tells how the network is built.", "get_rule_type:drivers"),
     *crud("trunk", "/trunks"),
     Rule("get_subports", READER, "", ("GET /trunks/{id}/get_subports",)),
     Rule("add_subports", MEMBER, "", ("PUT /trunks/{id}/add_subports",)),

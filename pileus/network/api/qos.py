@@ -90,6 +90,7 @@ def list_rule_types(rq: Request) -> dict[str, Any]:
 @api.get("/qos/rule-types/{kind}", policy="get_rule_type", tx="")
 def show_rule_type(rq: Request) -> dict[str, Any]:
     """Show what a kind of rule takes."""
+    rq.authorize("get_rule_type:drivers")
     kind = rq.params["kind"]
     if kind not in RULES:
         raise NotFound(f"QoS rule type {kind[:60]} could not be found.", kind="QosRuleTypeNotFound")

@@ -38,6 +38,7 @@ def create_network(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -> ro
     for name, value in values.items():
         setattr(network, name, value)
     qos.check_policy(tx, viewer, network.qos_policy_id)
+    network.qos_policy_id = network.qos_policy_id or qos.default_policy(tx, project_id)
     _check_default(tx, network)
     tx.insert(queries.stamped(network))
     if network.shared:

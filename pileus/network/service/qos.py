@@ -17,6 +17,12 @@ def check_policy(tx: Tx, viewer: Viewer, policy_id: str | None) -> None:
         get_shareable(tx, viewer, rows.QosPolicy, policy_id)
 
 
+def default_policy(tx: Tx, project_id: str) -> str | None:
+    """What networks of a project get that name none."""
+    found = tx.find(rows.QosPolicy, project_id=project_id, is_default=True)
+    return found.id if found else None
+
+
 def create_policy(tx: Tx, project_id: str, **values: Any) -> rows.QosPolicy:
     policy = rows.QosPolicy(id=clock.new_id(), project_id=project_id, **values)
     _check_default(tx, policy)

@@ -17,6 +17,7 @@ def create_trunk(
     tx: Tx, viewer: Viewer, project_id: str, port_id: str, sub_ports: Members, **values: Any
 ) -> rows.Trunk:
     """Raises NotFound (a port), BadRequest, Conflict (a port or VLAN in use), OverQuota."""
+    _check(sub_ports)
     quotas.spend(tx, project_id, "trunk")
     parent = get_port(tx, viewer, port_id)
     _refuse_used(tx, parent)
@@ -69,7 +70,7 @@ def _check(sub_ports: Members) -> None:
 
 def _add(tx: Tx, viewer: Viewer, trunk: rows.Trunk, sub_ports: Members) -> None:
     parent = tx.get(rows.Port, id=trunk.port_id)
-    _check(sub_ports)
+    room = tx.get(rows.Network, id=parent.network_id).mtu
     for entry in sub_ports:
         port = get_port(tx, viewer, entry["port_id"])
         if port.id == trunk.port_id:
@@ -77,6 +78,10 @@ def _add(tx: Tx, viewer: Viewer, trunk: rows.Trunk, sub_ports: Members) -> None:
         _refuse_used(tx, port)
         if port.host_id and port.device_owner.startswith("compute:"):
             raise Conflict(f"Port {port.id} is in use by {port.device_id}.", kind="TrunkPortInUse")
+        if tx.get(rows.Network, id=port.network_id).mtu > room:
+            raise Conflict(
+                f"MTU too low in trunk parent {parent.id} for port {port.id}.", kind="SubPortMtuGreaterThanTrunkPortMtu"
+            )
         kind, number = _segment(tx, port, entry)
         if tx.find(rows.SubPort, trunk_id=trunk.id, segmentation_type=kind, segmentation_id=number):
             raise Conflict(f"segmentation_type {kind} and segmentation_id {number} already in use on trunk {trunk.id}.",
@@ -94,6 +99,7 @@ def _refuse_disabled(trunk: rows.Trunk) -> None:
 def add_members(tx: Tx, viewer: Viewer, trunk: rows.Trunk, sub_ports: Members) -> rows.Trunk:
     """Raises as `create_trunk`; Conflict for a disabled trunk."""
     _refuse_disabled(trunk)
+    _check(sub_ports)
     _add(tx, viewer, trunk, sub_ports)
     return queries.save(tx, trunk)
 
