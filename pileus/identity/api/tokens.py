@@ -38,6 +38,12 @@ def validate_token(rq: Request, found: dict[str, Any]) -> Response:
     return Response(body, 200, {"x-subject-token": found["secret"], "vary": "X-Auth-Token"})
 
 
+@api.route("HEAD", "/v3/auth/tokens", policy="identity:check_token", on=subject)
+def check_token(rq: Request, found: dict[str, Any]) -> Response:
+    """Check that a token is valid."""
+    return Response(None, 200, {"x-subject-token": found["secret"], "vary": "X-Auth-Token"})
+
+
 @api.delete("/v3/auth/tokens", policy="identity:revoke_token", on=subject)
 def revoke_token(rq: Request, found: dict[str, Any]) -> None:
     """Revoke a token."""

@@ -74,3 +74,25 @@ def test_malformed_requests_are_refused_by_name(anonymous: Client) -> None:
     ):
         anonymous.post("/v3/auth/tokens", body).refused(400)
     anonymous.request("POST", "/v3/auth/tokens", b"[]").refused(400)
+
+
+def test_a_token_is_checked_without_a_body(member: Client, stranger: Client) -> None:
+    headers = {"x-subject-token": member.token or ""}
+    member.request("HEAD", "/v3/auth/tokens", headers=headers).ok(200)
+    stranger.request("HEAD", "/v3/auth/tokens", headers=headers).refused(403)
+    stranger.get("/v3/auth/tokens", x_subject_token=member.token or "").refused(403)
+    stranger.request("DELETE", "/v3/auth/tokens", headers=headers).refused(403)
+    member.get("/v3/auth/tokens", x_subject_token="nonsense").refused(404)
+
+
+def test_the_json_home_says_where_everything_is(anonymous: Client) -> None:
+    answer = anonymous.get("/v3", accept="application/json-home")
+    rel = "https://docs.openstack.org/api/openstack-identity/3/rel/"
+    resources = answer.ok(200)["resources"]
+    assert answer.headers["content-type"] == "application/json-home"
+    assert resources[rel + "users"] == {"href": "/v3/users"}
+    grants = resources[rel + "project_user_role"]
+    assert grants["href-template"] == "/v3/projects/{project_id}/users/{user_id}/roles/{role_id}"
+    assert set(grants["href-vars"]) == {"project_id", "user_id", "role_id"}
+    for where in resources.values():
+        assert anonymous.get(where.get("href", "/v3")).status != 404
