@@ -283,19 +283,3 @@ def _domain(tx: Tx, given: DomainRef) -> Project | None:
     else:
         raise BadRequest("Expecting to find id or name in domain.")
     return domain if domain is not None and domain.is_domain else None
-
-
-def projects_of(tx: Tx, user_id: str) -> list[Project]:
-    """The projects a user has a role on, also by inheritance."""
-    direct, inherited = set(), set()
-    for id, kind, below in grants.targets(tx, user_id):
-        if kind == "project" and not below:
-            direct.add(id)
-        elif below:
-            inherited.add(id)
-    found = [project for id in direct if (project := tx.find(Project, id=id))]
-    if inherited:
-        for project in tx.select(Project, is_domain=False):
-            if project.id not in direct and inherited & set(grants.ancestors(tx, project)):
-                found.append(project)
-    return sorted(found, key=lambda project: project.name)

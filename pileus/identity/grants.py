@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from pileus.core.db import Tx, in_list, sql
 from pileus.core.errors import Forbidden, NotFound
 from pileus.core.tables import columns, shape
+from pileus.identity import projects
 from pileus.identity.store import Assignment, Group, ImpliedRole, Membership, Project, Role, User, changed
 
 SYSTEM = "system"
@@ -26,19 +27,6 @@ _TARGETS = sql(sa.select(_a.target_id, _a.target_type, _a.inherited).where(in_li
 def actors(tx: Tx, user_id: str) -> list[str]:
     """The user and the groups it is in: whose assignments count."""
     return [user_id, *(row[0] for row in tx.all(_GROUPS, user_id=user_id))]
-
-
-def ancestors(tx: Tx, project: Project) -> list[str]:
-    """The projects above this one, then its domain, nearest first."""
-    found = []
-    parent_id = project.parent_id
-    while parent_id and parent_id not in found:
-        found.append(parent_id)
-        above = tx.find(Project, id=parent_id)
-        parent_id = above.parent_id if above else None
-    if project.domain_id and project.domain_id not in found:
-        found.append(project.domain_id)
-    return found
 
 
 def imply(tx: Tx, role_ids: set[str]) -> set[str]:
@@ -59,7 +47,7 @@ def imply(tx: Tx, role_ids: set[str]) -> set[str]:
 
 def roles_on_project(tx: Tx, user_id: str, project: Project) -> list[Role]:
     """The roles a user has on a project (not on a domain), implied ones included."""
-    above = [] if project.is_domain else ancestors(tx, project)
+    above = [] if project.is_domain else [row.id for row in projects.above(tx, project)]
     rows = tx.rows(Assignment, _OF_ACTORS, actors=actors(tx, user_id), targets=[project.id, *above])
     return _effective(tx, {row.role_id for row in rows if (row.target_id == project.id) != bool(row.inherited)})
 
@@ -77,6 +65,19 @@ def roles_on_system(tx: Tx, user_id: str) -> list[Role]:
 def targets(tx: Tx, user_id: str) -> list[tuple[str, str, bool]]:
     """Where a user has any role: (target id, its type, whether only for what lies below)."""
     return [(row[0], row[1], bool(row[2])) for row in tx.all(_TARGETS, actors=actors(tx, user_id))]
+
+
+def projects_of(tx: Tx, user_id: str) -> list[Project]:
+    """The projects a user has a role on, also by inheritance."""
+    found = targets(tx, user_id)
+    direct = {id for id, kind, below in found if kind == "project" and not below}
+    rows = projects.by_ids(tx, direct) + projects.below(tx, *{id for id, _, below in found if below})
+    return sorted({project.id: project for project in rows}.values(), key=lambda project: project.name)
+
+
+def domains_of(tx: Tx, user_id: str) -> list[Project]:
+    """The domains a user has a role on."""
+    return projects.by_ids(tx, {id for id, kind, below in targets(tx, user_id) if kind == "domain" and not below})
 
 
 def _effective(tx: Tx, role_ids: set[str]) -> list[Role]:

@@ -1,5 +1,6 @@
 """Domains and projects: one tree, whose roots are the domains. A project is enabled only where all above it are."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ _projects = shape(Project).table
 
 
 def _subtree() -> Any:
-    start = sa.select(_projects.c.id).where(_projects.c.parent_id == sa.bindparam("top"))
+    start = sa.select(_projects.c.id).where(in_list(_projects.c.parent_id, "tops"))
     below = start.cte("below", recursive=True)
     below = below.union(sa.select(_projects.c.id).where(_projects.c.parent_id == below.c.id))
     return sa.select(_projects).where(_projects.c.id.in_(sa.select(below.c.id))).order_by(_projects.c.id)
@@ -40,6 +41,7 @@ def _above() -> Any:
 
 
 _SUBTREE, _ABOVE = sql(_subtree()), sql(_above())
+_BY_IDS = sql(sa.select(_projects).where(in_list(_projects.c.id, "ids")))
 
 
 def get_project(tx: Tx, project_id: str) -> Project:
@@ -58,9 +60,14 @@ def get_domain(tx: Tx, domain_id: str) -> Project:
     return found
 
 
-def below(tx: Tx, project_id: str) -> list[Project]:
-    """All projects in the tree under this one, without it."""
-    return tx.rows(Project, _SUBTREE, top=project_id)
+def below(tx: Tx, *project_ids: str) -> list[Project]:
+    """All projects in the trees under these, without them."""
+    return tx.rows(Project, _SUBTREE, tops=list(project_ids))
+
+
+def by_ids(tx: Tx, ids: Iterable[str]) -> list[Project]:
+    """Those of them that are there."""
+    return tx.rows(Project, _BY_IDS, ids=sorted(ids))
 
 
 def above(tx: Tx, project: Project) -> list[Project]:

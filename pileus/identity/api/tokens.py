@@ -7,9 +7,10 @@ from pileus.core.errors import BadRequest
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
 from pileus.identity import authentication, grants
-from pileus.identity.api.base import Untraceable, api
+from pileus.identity.api.base import Untraceable, api, many, viewer
 from pileus.identity.catalog import catalog
-from pileus.identity.store import Project, Revocation, changed
+from pileus.identity.resources import DOMAIN, PROJECT
+from pileus.identity.store import Revocation, changed
 from pileus.identity.tokens import Payload, Token
 
 
@@ -57,50 +58,30 @@ def show_catalog(rq: Request) -> dict[str, Any]:
     """Show the catalog of the caller's token."""
     if not (rq.ctx.project_id or rq.ctx.domain_id or rq.ctx.system):
         raise BadRequest("An unscoped token has no catalog.")
-    return {"catalog": catalog(rq.tx, rq.ctx.project_id, rq.ctx.user_id), "links": _links(rq)}
+    return {"catalog": catalog(rq.tx, rq.ctx.project_id, rq.ctx.user_id), "links": {"self": rq.link()}}
 
 
 @api.get("/v3/auth/projects", policy="identity:get_auth_projects")
 def list_projects(rq: Request) -> dict[str, Any]:
     """List the projects the caller could scope a token to."""
-    found = [project for project in authentication.projects_of(rq.tx, rq.ctx.user_id or "") if project.enabled]
-    return {"projects": [_project(rq, project) for project in found], "links": _links(rq)}
+    rows = grants.projects_of(rq.tx, rq.ctx.user_id or "")
+    view = viewer(rq, PROJECT)
+    return many(rq, "projects", [view(row) for row in rows if row.enabled])
 
 
 @api.get("/v3/auth/domains", policy="identity:get_auth_domains")
 def list_domains(rq: Request) -> dict[str, Any]:
     """List the domains the caller could scope a token to."""
-    ids = [
-        id for id, kind, inherited in grants.targets(rq.tx, rq.ctx.user_id or "") if kind == "domain" and not inherited
-    ]
-    found = [domain for id in dict.fromkeys(ids) if (domain := rq.tx.find(Project, id=id)) and domain.enabled]
-    return {
-        "domains": [
-            {"id": d.id, "name": d.name, "description": d.description, "enabled": d.enabled,
-             "links": {"self": f"{rq.base}/v3/domains/{d.id}"}}
-            for d in found
-        ],
-        "links": _links(rq),
-    }  # fmt: skip
+    rows = grants.domains_of(rq.tx, rq.ctx.user_id or "")
+    view = viewer(rq, DOMAIN)
+    return many(rq, "domains", [view(row) for row in rows if row.enabled])
 
 
 @api.get("/v3/auth/system", policy="identity:get_auth_system")
 def list_system(rq: Request) -> dict[str, Any]:
     """List the system scopes the caller could have."""
     roles = grants.roles_on_system(rq.tx, rq.ctx.user_id or "")
-    return {"system": [{"all": True}] if roles else [], "links": _links(rq)}
-
-
-def _links(rq: Request) -> dict[str, Any]:
-    return {"self": rq.root + rq.path, "previous": None, "next": None}
-
-
-def _project(rq: Request, project: Project) -> dict[str, Any]:
-    return {
-        "id": project.id, "name": project.name, "domain_id": project.domain_id, "description": project.description,
-        "enabled": project.enabled, "parent_id": project.parent_id, "is_domain": project.is_domain,
-        "tags": project.tags, "options": project.options, "links": {"self": f"{rq.base}/v3/projects/{project.id}"},
-    }  # fmt: skip
+    return many(rq, "system", [{"all": True}] if roles else [])
 
 
 def render(tx: Tx, token: Token, with_catalog: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pileus.core.fields import Text
 from pileus.core.paging import Where
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request
-from pileus.identity import authentication, passwords, users
+from pileus.identity import authentication, grants, passwords, users
 from pileus.identity.api.base import (
     Target,
     api,
@@ -119,7 +119,7 @@ def change_password(rq: Request) -> None:
 @api.get("/v3/users/{user_id}/projects", policy="identity:list_user_projects", on=user)
 def list_user_projects(rq: Request, found: Target[User]) -> dict[str, Any]:
     """List the projects a user has a role on."""
-    rows = authentication.projects_of(rq.tx, found.row.id)
+    rows = grants.projects_of(rq.tx, found.row.id)
     view = viewer(rq, PROJECT)
     kept = [row for row in rows if _matches(rq, row, ("name", "domain_id", "enabled"))]
     return many(rq, "projects", [view(row) for row in kept])
