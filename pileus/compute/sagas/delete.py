@@ -1,19 +1,25 @@
 """Server delete: the guest, its disks, its ports, its row. Only forwards: a delete has nothing to go back to."""
 
+import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from pileus.compute import hosts, instance_actions, networks, states
 from pileus.compute.sagas.create import close_action, node_of, server_fault
-from pileus.compute.store import Server
+from pileus.compute.store import Server, ServerPort
 from pileus.core import clock
 from pileus.core.errors import EngineUnavailable
 from pileus.core.saga import Run, Saga, Step
 from pileus.node import protocol as p
 
 
-def remove_instance(run: Run) -> None:
+def remove_instance(run: Run) -> dict[str, Any]:
+    with run.db.read() as tx:
+        ports = tx.select(ServerPort, server_id=run.id)
+    known = {"host": _host(run), "networks": sorted({port.network_id for port in ports})}
     if node := _node(run):
         _unless_down(run, lambda: node.remove_instance(p.ServerRef(run.id)))
+    return known | run.data  # what the last step needs when the rows are gone
 
 
 def remove_disks(run: Run) -> None:
@@ -54,6 +60,19 @@ def forget_server(run: Run) -> None:
         tx.delete(Server, id=run.id)
 
 
+def drop_listeners(run: Run) -> None:
+    """After the row: of several servers that go at once, the last one takes the network's metadata listener with it."""
+    host = run.data.get("host")
+    if not host:
+        return
+    for network_id in run.data.get("networks", []):
+        with run.db.read() as tx:
+            used = networks.used_on_host(tx, host, network_id)
+        if not used:
+            with contextlib.suppress(EngineUnavailable):  # the host's comparison finds it when the host is back
+                node_of(run, host).remove_metadata(p.NetworkRef(network_id))
+
+
 def mark_undeletable(run: Run, error: BaseException) -> None:
     with run.db.write() as tx:
         tx.update(
@@ -67,5 +86,5 @@ DELETE = Saga(
     version=1,
     failed=mark_undeletable,
     done=close_action,
-    steps=[Step(remove_instance), Step(remove_disks), Step(release_ports), Step(forget_server)],
+    steps=[Step(remove_instance), Step(remove_disks), Step(release_ports), Step(forget_server), Step(drop_listeners)],
 )
