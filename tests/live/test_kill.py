@@ -15,8 +15,16 @@ ROUNDS = 5
 
 
 def _kill(cloud: LiveCloud, which: str) -> None:
-    pidfile = cloud.state / which
-    os.kill(int(pidfile.read_text()), signal.SIGKILL)
+    """Kill -9; one that the supervisor has not started again since the last time is waited for."""
+
+    def kill() -> bool:
+        try:
+            os.kill(int((cloud.state / which).read_text()), signal.SIGKILL)
+        except (ProcessLookupError, FileNotFoundError):
+            return False
+        return True
+
+    eventually(kill)
 
 
 def _servers(api: Api) -> list[dict[str, Any]]:
