@@ -82,9 +82,9 @@ def test_links_inside_the_pool_do_not_lead_to_the_host(tmp_path: Path) -> None:
     (tmp_path / "lib/libz.so.1").symlink_to("/lib/libz.so.1.2")
     (tmp_path / "lib/libc.so.6").symlink_to("/usr/lib/nothing-here")
     pool = packages.Pool(tmp_path)
-    assert pool.library("libz.so.1").read_bytes() == b"ours"
+    assert pool.shared_library("libz.so.1").read_bytes() == b"ours"
     with pytest.raises(packages.GuestImageError, match=r"libc\.so\.6"):
-        pool.library("libc.so.6")
+        pool.shared_library("libc.so.6")
 
 
 def test_the_libraries_a_program_needs_are_read_from_it() -> None:

@@ -205,7 +205,7 @@ class Pool:
             raise GuestImageError(f"none of the packages holds the program {name}")
         return found
 
-    def library(self, soname: str) -> Path:
+    def shared_library(self, soname: str) -> Path:
         found = self.find(f"{folder}/{soname}" for folder in LIBRARY_FOLDERS)
         if found is None:
             raise GuestImageError(f"none of the packages holds the library {soname}")
@@ -218,13 +218,13 @@ class Pool:
         while waiting:
             soname = waiting.pop()
             if soname not in libraries:
-                libraries[soname] = self.library(soname)
+                libraries[soname] = self.shared_library(soname)
                 waiting += elf.needed(libraries[soname])
         return libraries
 
     def run(self, program: str, *arguments: str, stdin: str | None = None) -> str:
         """Run a program of the pool with the pool's libraries."""
-        loader = str(self.library("ld-linux-x86-64.so.2"))
+        loader = str(self.shared_library("ld-linux-x86-64.so.2"))
         search = ":".join(str(self.root / folder) for folder in LIBRARY_FOLDERS)
         command = [loader, "--library-path", search, str(self.binary(program)), *arguments]
         return run(command, failed=f"{program} failed", stdin=stdin)
