@@ -23,7 +23,8 @@ MAX_SIZE = 1 << 50  # a PiB: more than any disk a guest gets
 _columns = columns(Image)
 _USED = sql(
     sa.select(sa.func.coalesce(sa.func.sum(_columns.size), 0)).where(
-        _columns.project_id == sa.bindparam("project_id", type_=sa.Text())
+        _columns.project_id == sa.bindparam("project_id", type_=sa.Text()),
+        sa.bindparam("status", type_=sa.Text()).in_([sa.literal_column("''"), _columns.status]),
     )
 )
 
@@ -35,8 +36,10 @@ class Written(NamedTuple):
     sha512: str
 
 
-def upload(cloud: Any, image: Image, chunks: Iterator[bytes], size: int | None = None) -> None:
+def upload(cloud: Any, image: Image, chunks: Iterator[bytes], size: int | None = None, becomes: str = ACTIVE) -> None:
     """Take an image from `queued` to `active`. However it fails, the image is `queued` again and no byte stays.
+
+    It `becomes` STAGED instead where an import is to follow.
 
     Raises BadRequest, Conflict when it is not queued, UnsupportedMediaType, TooLarge, Gone when it was deleted meanwhile,
     and what `chunks` raises.
@@ -53,14 +56,15 @@ def upload(cloud: Any, image: Image, chunks: Iterator[bytes], size: int | None =
             raise BadRequest(f"The image was said to have {size} bytes, but {written.size} came.")
         _full_is_too_large(writer.finish)
         with cloud.db.write() as tx:
-            _activate(tx, image, key, written)
+            _settle(tx, image, key, written, becomes)
     except BaseException:
         with cloud.db.write() as tx:
-            # not only an activation that failed leads here, also one whose success could not be told
-            active = tx.find(Image, data=key, status=ACTIVE) is not None
-            if not active:
+            # not only an upload that failed leads here, also one whose success could not be told
+            row = tx.find(Image, data=key)
+            settled = row is not None and row.status != SAVING
+            if not settled:
                 give_back(tx, image.id, key)
-        if not active:
+        if not settled:
             writer.discard()
         raise
     finally:
@@ -101,20 +105,20 @@ def _room(tx: Tx, project_id: str | None) -> int:
     return min(allowed * MIB - used(tx, project_id), MAX_SIZE)
 
 
-def used(tx: Tx, project_id: str) -> int:
-    """The bytes of a project's images, those on their way in too as far as it is known."""
-    return int(tx.scalar(_USED, project_id=project_id))
+def used(tx: Tx, project_id: str, status: str = "") -> int:
+    """The bytes of a project's images (of one status), those on their way in too as far as it is known."""
+    return int(tx.scalar(_USED, project_id=project_id, status=status))
 
 
 def _too_large() -> TooLarge:
     return TooLarge("The image is larger than what its project may still store (image_size_total).", kind="OverQuota")
 
 
-def _activate(tx: Tx, image: Image, key: str, written: Written) -> None:
+def _settle(tx: Tx, image: Image, key: str, written: Written, becomes: str) -> None:
     changed = tx.update(
         Image,
         {"id": image.id, "status": SAVING, "data": key},
-        status=ACTIVE,
+        status=becomes,
         size=written.size,
         virtual_size=written.virtual_size,
         checksum=written.checksum,

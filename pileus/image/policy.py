@@ -48,5 +48,6 @@ RULES = [
         ("PUT /v2/images/{image_id}/members/{member_id}",),
     ),
     Rule("delete_member", MEMBER, "Stop sharing.", ("DELETE /v2/images/{image_id}/members/{member_id}",)),
+    Rule("tasks_api_access", ADMIN, "See what was asked of all images.", ("GET /v2/tasks", "GET /v2/tasks/{task_id}")),
     Rule("stores_info_detail", ADMIN, "See how the stores are set up.", ("GET /v2/info/stores/detail",)),
 ]

@@ -1,5 +1,6 @@
 """The image service's wire shapes: an image's declared attributes, beside which any property of its own may stand."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pileus.core import clock
@@ -12,6 +13,12 @@ CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compr
 DISK_FORMATS = (
     "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop", "gpt", "luks",
 )  # fmt: skip
+
+
+def _once_active(name: str) -> Callable[[store.Image], Any]:
+    """What bytes say of an image is shown once it has them for good."""
+    return lambda row: getattr(row, name) if row.status in (store.ACTIVE, store.DEACTIVATED) else None
+
 
 IMAGE = Resource(
     "image",
@@ -30,11 +37,11 @@ IMAGE = Resource(
         Text("disk_format", create=OPTIONAL, update=True, null=True, default=None, choices=DISK_FORMATS, sort=True),
         Integer("min_disk", create=OPTIONAL, update=True, default=0, min=0, strict=True, sort=True),
         Integer("min_ram", create=OPTIONAL, update=True, default=0, min=0, strict=True, sort=True),
-        Integer("size", sort=True),
-        Integer("virtual_size", sort=True),
-        Text("checksum", sort=True),
-        Text("os_hash_algo"),
-        Text("os_hash_value"),
+        Integer("size", show=_once_active("size"), sort=True),
+        Integer("virtual_size", show=_once_active("virtual_size"), sort=True),
+        Text("checksum", show=_once_active("checksum"), sort=True),
+        Text("os_hash_algo", show=_once_active("os_hash_algo")),
+        Text("os_hash_value", show=_once_active("os_hash_value")),
         Items("tags", of=Text("tag"), create=OPTIONAL, update=True, default=list),
         Text("created_at", show=lambda row: clock.seconds(row.created_at), sort=True),
         Text("updated_at", show=lambda row: clock.seconds(row.updated_at), sort=True),
@@ -79,4 +86,25 @@ def member_view(row: store.Member) -> dict[str, Any]:
         "created_at": clock.seconds(row.created_at),
         "updated_at": clock.seconds(row.updated_at),
         "schema": "/v2/schemas/member",
+    }
+
+
+def task_view(row: store.Task) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "type": row.type,
+        "status": row.status,
+        "owner": row.project_id,
+        "owner_id": row.project_id,
+        "user_id": row.user_id,
+        "request_id": row.request_id,
+        "image_id": row.image_id,
+        "input": row.input,
+        "result": None,
+        "message": row.message,
+        "created_at": clock.seconds(row.created_at),
+        "updated_at": clock.seconds(row.updated_at),
+        "expires_at": clock.seconds(row.expires_at),
+        "self": f"/v2/tasks/{row.id}",
+        "schema": "/v2/schemas/task",
     }

@@ -8,7 +8,8 @@ from sqlalchemy.ext.compiler import compiles
 
 from pileus.core.tables import Key, columns, table
 
-ACTIVE, DEACTIVATED, QUEUED, SAVING = "active", "deactivated", "queued", "saving"
+# saving: bytes arrive; uploading (the API's word): they have, and wait for the import that makes the image active
+ACTIVE, DEACTIVATED, QUEUED, SAVING, STAGED = "active", "deactivated", "queued", "saving", "uploading"
 PUBLIC, COMMUNITY, SHARED, PRIVATE = "public", "community", "shared", "private"
 VISIBILITIES = (PUBLIC, COMMUNITY, SHARED, PRIVATE)
 PENDING, ACCEPTED, REJECTED = "pending", "accepted", "rejected"
@@ -60,6 +61,24 @@ class Member(msgspec.Struct):
     status: str
     created_at: str
     updated_at: str
+
+
+@table("image_tasks", index=[("image_id",)], references={"image_id": "images.id"}, cascade=["image_id"])
+class Task(msgspec.Struct):
+    """What was asked of an image beside its upload, and how it ended: kept for two days."""
+
+    id: Key
+    image_id: str
+    project_id: str | None
+    user_id: str | None
+    request_id: str
+    type: str
+    status: str
+    input: dict[str, Any]
+    message: str
+    created_at: str
+    updated_at: str
+    expires_at: str
 
 
 class _InJson(sa.ColumnElement[bool]):

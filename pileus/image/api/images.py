@@ -6,8 +6,8 @@ from typing import Any
 from pileus.core import paging
 from pileus.core.errors import Forbidden
 from pileus.core.wire import Request, Response
-from pileus.image import images
-from pileus.image.api import info, listing, patch
+from pileus.image import images, imports
+from pileus.image.api import listing, patch
 from pileus.image.api.base import api, image
 from pileus.image.resources import IMAGE, READ_ONLY, check_property, check_settable
 from pileus.image.store import ACTIVE, COMMUNITY, DEACTIVATED, PUBLIC, Image
@@ -69,9 +69,8 @@ def create_image(rq: Request) -> Response:
     headers = {
         "location": f"{rq.base}/v2/images/{made.id}",
         "openstack-image-store-ids": rq.cloud.drivers["image"].name,
+        "openstack-image-import-methods": ",".join(imports.METHODS),
     }
-    if info.IMPORT_METHODS:
-        headers["openstack-image-import-methods"] = ",".join(info.IMPORT_METHODS)
     return Response(viewer(rq)(made), 201, headers)
 
 

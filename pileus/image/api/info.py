@@ -4,18 +4,16 @@ from typing import Any
 
 from pileus.core import quota
 from pileus.core.wire import Request
-from pileus.image import data, images
+from pileus.image import data, images, imports
 from pileus.image.api.base import api
-from pileus.image.store import SAVING, Image
-
-IMPORT_METHODS: list[str] = []
+from pileus.image.store import SAVING, STAGED, Image
 
 
 @api.get("/v2/info/import", policy="get_images", tx="")
 def show_import(rq: Request) -> dict[str, Any]:
     """Show the ways to import an image."""
     return {
-        "import-methods": {"description": "Import methods available.", "type": "array", "value": IMPORT_METHODS},
+        "import-methods": {"description": "Import methods available.", "type": "array", "value": imports.METHODS},
     }
 
 
@@ -44,7 +42,7 @@ def show_usage(rq: Request) -> dict[str, Any]:
         "image_size_total": -(-data.used(rq.tx, project_id) // data.MIB),
         "image_count_total": rq.tx.count(Image, project_id=project_id),
         "image_count_uploading": rq.tx.count(Image, project_id=project_id, status=SAVING),
-        "image_stage_total": 0,
+        "image_stage_total": -(-data.used(rq.tx, project_id, STAGED) // data.MIB),
     }
     return {
         "usage": {name: {"limit": limits.get(name, quota.UNLIMITED), "usage": usage} for name, usage in used.items()}
