@@ -199,7 +199,7 @@ class Response:
         elif isinstance(body, bytes | FileBody):
             self.body = body
         elif isinstance(body, str):
-            self.body = body.encode()
+            self.body = body.encode(errors="replace")  # a message may quote what no client should have sent
             self.headers.setdefault("content-type", "text/plain; charset=utf-8")
         elif isinstance(body, Iterator):
             self.body = body
