@@ -96,8 +96,6 @@ def create_project(tx: Tx, given: dict[str, Any], domain_id: str) -> Project:
         return create_domain(tx, given)
     parent_id = given.get("parent_id")
     parent = get_project(tx, parent_id) if parent_id else None
-    if parent is not None and not given.get("domain_id"):
-        domain_id = parent.domain_id or parent.id
     domain = get_domain(tx, domain_id)
     if parent is None:
         parent = domain

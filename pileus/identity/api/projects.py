@@ -38,7 +38,14 @@ def project(rq: Request, project_id: str, *_: str) -> Target[Project]:
 
 def new_project(rq: Request) -> Target[None]:
     given = asked_for(rq, "project")
-    return Target(None, project={**given, "domain_id": None if given.get("is_domain") else domain_of(rq, given)})
+    return Target(None, project={**given, "domain_id": None if given.get("is_domain") else _home(rq, given)})
+
+
+def _home(rq: Request, given: dict[str, Any]) -> str:
+    """The domain of a new project: the one named, else its parent's, else the caller's. The rules ask about just this."""
+    parent_id = given.get("parent_id")
+    parent = rq.tx.find(Project, id=parent_id) if isinstance(parent_id, str) and not given.get("domain_id") else None
+    return (parent.domain_id or parent.id) if parent is not None else domain_of(rq, given)
 
 
 @api.get("/v3/projects", policy="identity:list_projects", on=in_scope)
@@ -69,7 +76,7 @@ def _tagged(rq: Request) -> Iterable[tuple[str, Any, dict[str, Any]]]:
 def create_project(rq: Request, _: Target[None]) -> dict[str, Any]:
     """Create a project."""
     given = creating(rq, PROJECT)
-    return one(rq, PROJECT, projects.create_project(rq.tx, given, domain_of(rq, given)))
+    return one(rq, PROJECT, projects.create_project(rq.tx, given, _home(rq, given)))
 
 
 @api.get("/v3/projects/{project_id}", policy="identity:get_project", on=project)

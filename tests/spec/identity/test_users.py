@@ -188,6 +188,14 @@ class TestADomainsManager:
             assert {row["domain_id"] for row in listed} == {domain_id}
             client.post(f"/v3/{kind}s", {kind: {"name": unique(), "domain_id": "default"}}).refused(403)
 
+    def test_makes_no_projects_below_another_domains(self, manager: tuple[Client, str], admin: Client) -> None:
+        client, domain_id = manager
+        parent = make(admin, "project")
+        for given in ({}, {"domain_id": domain_id}):
+            refusal = client.post("/v3/projects", {"project": {"name": unique(), "parent_id": parent["id"], **given}})
+            assert refusal.status in (400, 403)
+        client.post("/v3/projects", {"project": {"name": unique(), "is_domain": True}}).refused(403)
+
     def test_hands_out_ordinary_roles_only(self, manager: tuple[Client, str], admin: Client) -> None:
         client, _ = manager
         project, user = make(client, "project"), make(client, "user")

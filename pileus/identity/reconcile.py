@@ -1,0 +1,26 @@
+"""What must stay true: revocations are kept only as long as the tokens they void, and trusts until they end."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from pileus.core import clock
+from pileus.core.db import sql
+from pileus.core.reconcile import Task
+from pileus.core.tables import columns
+from pileus.identity.store import Revocation, Trust
+
+_ENDED = [
+    sql(sa.delete(kind.expires_at.table).where(kind.expires_at < sa.bindparam("now")))
+    for kind in (columns(Revocation), columns(Trust))
+]
+
+
+def forget_expired(cloud: Any) -> None:
+    """Tokens look at their own end first, so what goes here changes the meaning of none."""
+    with cloud.db.write() as tx:
+        for statement in _ENDED:
+            tx.execute(statement, now=clock.now())
+
+
+TASKS = [Task("identity-expired", forget_expired, every=3600.0)]
