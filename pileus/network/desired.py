@@ -92,7 +92,7 @@ class _About:
 
     def port_rows(self, port: rows.Port, chassis: Collection[Chassis]) -> list[Row]:
         network = self.networks[port.network_id]
-        hosts = [host.name for host in chassis if network.physical_network in host.physnets]
+        hosts = gateway_hosts(network, chassis)
         options: Mapping[str, Mapping[str, str]] = {}
         parent = self._carried.get(port.id)
         if port.extra_dhcp_opts:
@@ -109,6 +109,12 @@ class _About:
             parent,
             self._trunks[parent.trunk_id].port_id if parent else "",
         )
+
+
+def gateway_hosts(network: rows.Network, chassis: Collection[Chassis]) -> list[str]:
+    """Where a router's way out to this network can be: where the physical network is, or anywhere in a tunnel."""
+    physnet = network.physical_network
+    return [host.name for host in chassis if physnet is None or physnet in host.physnets]
 
 
 def _groups(tx: Tx, ids: Iterable[str]) -> Made:

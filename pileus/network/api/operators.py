@@ -15,6 +15,7 @@ from pileus.core.wire import Request
 from pileus.network import rows
 from pileus.network.api.base import api
 from pileus.network.api.routers import router
+from pileus.network.desired import gateway_hosts
 from pileus.network.drivers.base import Chassis
 from pileus.network.drivers.translate.ports import rank_gateway_hosts
 from pileus.network.resources.routers import router as ROUTER
@@ -155,9 +156,7 @@ def _gateways(rq: Request) -> list[rows.Port]:
 def _hosts(rq: Request, port: rows.Port) -> list[str]:
     network = rq.tx.get(rows.Network, id=port.network_id)
     chassis = rq.cloud.drivers["network"].chassis()
-    return rank_gateway_hosts(
-        port.device_id, [host.name for host in chassis if network.physical_network in host.physnets]
-    )
+    return rank_gateway_hosts(port.device_id, gateway_hosts(network, chassis))
 
 
 @api.get("/availability_zones", policy="get_availability_zone", tx="")
