@@ -62,16 +62,18 @@ def members(cloud: Cloud) -> dict[int, list[str]]:
 
     They are known by the mark, or by living in its namespaces: QEMU is given a clean environment.
     """
-    inside = {("net", inode) for inode in namespace_inodes(cloud)}
+    inside = {("net", number) for number in namespace_inodes(cloud)}
     for host in cloud.hosts:
         pid = pid_of(host.holder, cloud.hash)
         if pid:
-            inside.add(("mnt", os.stat(f"/proc/{pid}/ns/mnt").st_ino))
+            inside.add(("mnt", inode(pid, "mnt")))
+    # Whatever a stale pid file says: who shares namespaces with the whole machine is not ours by that.
+    inside -= {(kind, inode(pid, kind)) for kind in ("net", "mnt") for pid in (1, os.getpid())} | {("mnt", -1)}
+    spared = ancestors()
     found: dict[int, list[str]] = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) in ancestors():
+    for pid in (int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+        if pid in spared:
             continue
-        pid = int(entry)
         if marked(pid, cloud.hash) or any((kind, inode(pid, kind)) in inside for kind in ("net", "mnt")):
             found[pid] = words_of(pid)
     return found
