@@ -20,8 +20,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("apt-get") is None, reason="the image is made of Debian packages"),
 ]
 
-# Far more than a boot takes even on a busy machine.
-PATIENCE = 180.0
+# Far more than a boot takes even on a busy machine; a warm one costs an emulator three times a cold one.
+PATIENCE = 400.0
 
 USER_DATA = "#!/bin/sh\necho user data ran as $(id -un) on $(hostname)\n"
 
@@ -174,15 +174,15 @@ def make_config_drive(folder: Path, iso: Path) -> None:
 
 def test_the_console_greets_and_asks_for_a_login(guest: Guest) -> None:
     guest.wait_for("Welcome to pileus")
-    guest.wait_for("first.example login:")
+    guest.wait_for("first login:")
 
 
 def test_user_data_runs_as_root_and_is_seen_on_the_console(guest: Guest) -> None:
-    guest.wait_for("user data ran as root on first.example")
+    guest.wait_for("user data ran as root on first")
 
 
 def test_instance_data_can_be_looked_at(guest: Guest) -> None:
-    assert guest.run("hostname") == "first.example"
+    assert guest.run("hostname; hostname -f").split() == ["first", "first.example"]
     assert json.loads(guest.run("cat /var/lib/cloud/instance/meta_data.json"))["meta"] == {"role": "x"}
 
 
