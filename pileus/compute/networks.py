@@ -192,6 +192,51 @@ def _mtu(tx: Tx, network_id: str) -> int:
     return tx.get(front.Network, id=network_id).mtu
 
 
+# -- changes to a server's ports ---------------------------------------------------------------------------------------
+
+
+def groups_of(tx: Tx, server_id: str) -> list[front.SecurityGroup]:
+    return list(front.security_groups_of(tx, front.list_ports(tx, server_id)).values())
+
+
+def add_group(tx: Tx, ctx: Context, server_id: str, name: str) -> None:
+    """Raises NotFound for a group that is not there."""
+    group = front.find_security_groups(tx, ctx, [name])[0]
+    for port in front.list_ports(tx, server_id):
+        if group.id not in port.security_groups and port.port_security_enabled and port.fixed_ips:
+            front.update_port(tx, ctx, port, security_groups=[*port.security_groups, group.id])
+
+
+def remove_group(tx: Tx, ctx: Context, server_id: str, name: str) -> bool:
+    """False when no port of the server has it."""
+    group = front.find_security_groups(tx, ctx, [name])[0]
+    ports = [port for port in front.list_ports(tx, server_id) if group.id in port.security_groups]
+    for port in ports:
+        kept = [other for other in port.security_groups if other != group.id]
+        front.update_port(tx, ctx, port, security_groups=kept)
+    return bool(ports)
+
+
+def add_fixed_ip(tx: Tx, ctx: Context, server_id: str, network_id: str) -> None:
+    """One more address on the server's first port in a network. Raises NotFound."""
+    port = next((port for port in ports_of(tx, server_id) if port.network_id == network_id), None)
+    if port is None or not port.fixed_ips:
+        raise NotFound(f"The server has no port on network {network_id}.")
+    kept = [{"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips]
+    front.update_port(tx, ctx, port, fixed_ips=[*kept, {"subnet_id": port.fixed_ips[0].subnet_id}])
+
+
+def remove_fixed_ip(tx: Tx, ctx: Context, server_id: str, address: str) -> None:
+    """Raises BadRequest for an address the server does not have."""
+    for port in ports_of(tx, server_id):
+        kept = [ip for ip in port.fixed_ips if ip.ip_address != address]
+        if len(kept) < len(port.fixed_ips):
+            left = [{"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in kept]
+            front.update_port(tx, ctx, port, fixed_ips=left)
+            return
+    raise BadRequest(f"Fixed IP {address} not found on the server.")
+
+
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 

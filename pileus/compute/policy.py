@@ -78,6 +78,13 @@ TABLE = [
     ("os-lock-server:unlock:unlock_override", ADMIN, "Unlocking what an administrator locked.", ACTION),
     ("os-security-groups:add", MEMBER, "", ACTION),
     ("os-security-groups:remove", MEMBER, "", ACTION),
+    ("os-security-groups:get", READER, "", "GET /os-security-groups"),
+    ("os-security-groups:show", READER, "", "GET /os-security-groups/{group_id}"),
+    ("os-security-groups:create", MEMBER, "", "POST /os-security-groups"),
+    ("os-security-groups:update", MEMBER, "", "PUT /os-security-groups/{group_id}"),
+    ("os-security-groups:delete", MEMBER, "", "DELETE /os-security-groups/{group_id}"),
+    ("os-security-groups:rule:create", MEMBER, "", "POST /os-security-group-rules"),
+    ("os-security-groups:rule:delete", MEMBER, "", "DELETE /os-security-group-rules/{rule_id}"),
     ("os-security-groups:list", READER, "", "GET /servers/{server_id}/os-security-groups"),
     ("os-multinic:add", MEMBER, "", ACTION),
     ("os-multinic:remove", MEMBER, "", ACTION),
@@ -138,6 +145,20 @@ TABLE = [
     ("os-hypervisors:servers", ADMIN, "", "GET /os-hypervisors/{hypervisor_id}/servers"),
     ("os-simple-tenant-usage:list", ADMIN, "", "GET /os-simple-tenant-usage"),
     ("os-simple-tenant-usage:show", READER, "", "GET /os-simple-tenant-usage/{project_id}"),
+    *(
+        (f"os-aggregates:{verb}", ADMIN, "Groups of hosts, which are availability zones, too.", operation)
+        for verb, operation in [
+            ("index", "GET /os-aggregates"),
+            ("create", "POST /os-aggregates"),
+            ("show", "GET /os-aggregates/{aggregate_id}"),
+            ("update", "PUT /os-aggregates/{aggregate_id}"),
+            ("delete", "DELETE /os-aggregates/{aggregate_id}"),
+            ("add_host", "POST /os-aggregates/{aggregate_id}/action"),
+            ("remove_host", "POST /os-aggregates/{aggregate_id}/action"),
+            ("set_metadata", "POST /os-aggregates/{aggregate_id}/action"),
+        ]
+    ),
+    ("os-server-groups:index", READER, "", "GET /os-server-groups"),
     ("extensions", EVERYBODY, "", "GET /extensions"),
 ]  # fmt: skip
 

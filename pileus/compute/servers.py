@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pileus.compute import instance_actions, quotas, states
+from pileus.compute import instance_actions, networks, quotas, states
 from pileus.compute.drivers import Nodes
 from pileus.compute.sagas.create import guest_documents
 from pileus.compute.sagas.delete import DELETE
@@ -137,11 +137,13 @@ def console_output(nodes: Nodes, server: Server, lines: int | None) -> str:
     return node.console_log(p.ConsoleLogArgs(server_id=server.id, lines=lines)).output
 
 
-def tell_guest(cloud: Any, server_id: str) -> None:
+def tell_guest(cloud: Any, server_id: str, addresses: bool = False) -> None:
     """Give a server's host its newest documents, so that the guest reads them from its metadata service."""
     with cloud.db.read() as tx:
         server = tx.find(Server, id=server_id)
         if server is None or server.host is None:
             return
         document = guest_documents(tx, cloud, server)
-    host_of(cloud.drivers["compute"], server).set_metadata(p.SetMetadata(server_id=server_id, documents=document))
+        nics = networks.nics(tx, server_id) if addresses else None
+    newest = p.SetMetadata(server_id=server_id, documents=document, nics=nics)
+    host_of(cloud.drivers["compute"], server).set_metadata(newest)

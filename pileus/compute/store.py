@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.core.tables import Key, table
+from pileus.core.tables import Key, NumberKey, table
 
 
 @table("keypairs", unique=[("user_id", "name")])
@@ -180,6 +180,25 @@ class Host(msgspec.Struct):
     disk_gb: int = 0
     inventory: dict[str, Any] = {}
     created_at: str = ""
+
+
+@table("aggregates", unique=[("name",)])
+class Aggregate(msgspec.Struct):
+    """A group of hosts with something in common: their zone, or what their metadata says."""
+
+    id: NumberKey
+    uuid: str
+    name: str
+    availability_zone: str | None
+    metadata: dict[str, str]
+    created_at: str
+    updated_at: str | None = None
+
+
+@table("aggregate_hosts", references={"aggregate_id": "aggregates.id"}, cascade=["aggregate_id"])
+class AggregateHost(msgspec.Struct):
+    aggregate_id: NumberKey
+    host: Key
 
 
 @table("server_actions", index=[("server_id", "started_at"), ("updated_at",)], unique=[("server_id", "request_id")])

@@ -17,7 +17,7 @@ from pileus.core.paging import like_escape
 from pileus.core.reconcile import Difference
 from pileus.core.tables import columns, shape
 from pileus.network import reconcile, rows
-from pileus.network.rows import FloatingIP, Network, Port, SecurityGroup, Subnet
+from pileus.network.rows import FloatingIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 from pileus.network.service import lookup, ports
 from pileus.network.service import security_groups as groups
 from pileus.network.service.lookup import Viewer
@@ -31,11 +31,16 @@ __all__ = [
     "Network",
     "Port",
     "SecurityGroup",
+    "SecurityGroupRule",
     "Subnet",
     "bind_port",
     "choose_networks",
     "create_port",
+    "create_security_group",
+    "create_security_group_rule",
     "delete_ports",
+    "delete_security_group",
+    "delete_security_group_rule",
     "devices_with_address",
     "differences",
     "find_floating_ips",
@@ -43,11 +48,16 @@ __all__ = [
     "floating_addresses",
     "get_network",
     "get_port",
+    "get_security_group",
+    "get_security_group_rule",
     "list_ports",
+    "list_security_groups",
     "metadata_ports",
     "programmed",
     "release_port",
+    "rules_of",
     "update_port",
+    "update_security_group",
     "vifs",
     "wait_programmed",
 ]  # fmt: skip
@@ -186,6 +196,52 @@ def find_security_groups(tx: Tx, ctx: Context, names: Collection[str]) -> list[S
                            kind="NoUniqueMatch")  # fmt: skip
         found.append(matches[0])
     return found
+
+
+def list_security_groups(tx: Tx, ctx: Context) -> list[SecurityGroup]:
+    """The caller's project's own, by name; the default one is made if it is not there."""
+    groups.default_group(tx, ctx.project_id or "")
+    return tx.select(rows.SecurityGroup, order="name", project_id=ctx.project_id or "")
+
+
+def get_security_group(tx: Tx, ctx: Context, id: str) -> SecurityGroup:
+    """Raises NotFound for what the caller may not see."""
+    return lookup.get_shareable(tx, viewer(ctx), rows.SecurityGroup, id)
+
+
+def create_security_group(tx: Tx, ctx: Context, name: str, description: str) -> SecurityGroup:
+    """Raises OverQuota, Conflict for a second default group."""
+    return groups.create_group(tx, ctx.project_id or "", name, description)
+
+
+def update_security_group(tx: Tx, group: SecurityGroup, **values: Any) -> SecurityGroup:
+    return groups.update_group(tx, group, **values)
+
+
+def delete_security_group(tx: Tx, ctx: Context, group: SecurityGroup) -> None:
+    """Raises Conflict while ports use it, and for a default group."""
+    groups.delete_group(tx, group, "admin" in ctx.roles)
+
+
+def rules_of(tx: Tx, group_ids: Collection[str]) -> dict[str, list[SecurityGroupRule]]:
+    """Rules by group, in one query."""
+    found: dict[str, list[SecurityGroupRule]] = {}
+    for rule in queries.select_in(tx, rows.SecurityGroupRule, "security_group_id", group_ids):
+        found.setdefault(rule.security_group_id, []).append(rule)
+    return found
+
+
+def get_security_group_rule(tx: Tx, ctx: Context, id: str) -> SecurityGroupRule:
+    return lookup.get_own(tx, viewer(ctx), rows.SecurityGroupRule, id)
+
+
+def create_security_group_rule(tx: Tx, ctx: Context, group: SecurityGroup, **values: Any) -> SecurityGroupRule:
+    """Raises NotFound (a remote group), BadRequest, Conflict (the rule exists), OverQuota."""
+    return groups.create_rule(tx, viewer(ctx), group.project_id, security_group_id=group.id, **values)
+
+
+def delete_security_group_rule(tx: Tx, rule: SecurityGroupRule) -> None:
+    groups.delete_rule(tx, rule)
 
 
 def security_groups_of(tx: Tx, ports_: Collection[Port]) -> dict[str, SecurityGroup]:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from pileus.compute import networks
+from pileus.compute import networks, servers
 from pileus.compute.api.base import api
 from pileus.compute.api.servers import server
 from pileus.compute.store import Server
-from pileus.core.errors import NotFound
+from pileus.core.errors import BadRequest, NotBuilt, NotFound
 from pileus.core.wire import Request
 
 IPS = "os_compute_api:ips"
@@ -84,3 +84,40 @@ def show_interface_with_tag(rq: Request, found: Server) -> dict[str, Any]:
 def list_volume_attachments(rq: Request, found: Server) -> dict[str, Any]:
     """List a server's volumes: none, as long as there is no block storage."""
     return {"volumeAttachments": []}
+
+
+@api.post("/servers/{server_id}/os-interface", policy=f"{POLICY}:create", on=server)
+def attach_interface(rq: Request, found: Server) -> None:
+    """Give a server a further interface."""
+    raise NotBuilt("Attaching interfaces to a server that is there is not built yet: name its networks at creation.")
+
+
+@api.delete("/servers/{server_id}/os-interface/{port_id}", policy=f"{POLICY}:delete", on=server)
+def detach_interface(rq: Request, found: Server) -> None:
+    """Take an interface from a server."""
+    raise NotBuilt("Detaching interfaces from a server is not built yet.")
+
+
+def _one_member(rq: Request, action: str, name: str) -> str:
+    given = rq.unwrap(action)
+    if list(given) != [name] or not isinstance(given[name], str):
+        raise BadRequest(f"Invalid input for field/attribute {action}. It must have the one member {name!r}.")
+    value: str = given[name]
+    return value
+
+
+# the guest is not told: it learns of its new address from DHCP or from its metadata
+@api.do("/servers/{server_id}/action", "addFixedIp", policy="os_compute_api:os-multinic:add", on=server, until="2.43")
+def add_fixed_ip(rq: Request, found: Server) -> None:
+    """Give a server one more address on a network it is on."""
+    networks.add_fixed_ip(rq.tx, rq.ctx, found.id, _one_member(rq, "addFixedIp", "networkId"))
+    rq.tx.after_commit(lambda: servers.tell_guest(rq.cloud, found.id, addresses=True))
+
+
+@api.do(
+    "/servers/{server_id}/action", "removeFixedIp", policy="os_compute_api:os-multinic:remove", on=server, until="2.43"
+)
+def remove_fixed_ip(rq: Request, found: Server) -> None:
+    """Take an address from a server."""
+    networks.remove_fixed_ip(rq.tx, rq.ctx, found.id, _one_member(rq, "removeFixedIp", "address"))
+    rq.tx.after_commit(lambda: servers.tell_guest(rq.cloud, found.id, addresses=True))
