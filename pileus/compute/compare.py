@@ -10,7 +10,7 @@ from pileus.compute.store import Claim, Server
 from pileus.core.reconcile import Difference
 from pileus.node import protocol as p
 
-LEFT_OVER, MISSING, DISKLESS, STRAY_TAP, LISTENER = "left-over", "missing", "diskless", "tap", "listener"
+LEFT_OVER, MISSING, DISKLESS, STRAY_TAP, LISTENER, DEAF = "left-over", "missing", "diskless", "tap", "listener", "deaf"
 STUCK, CLAIM = "stuck", "claim"
 SETTLED = (states.ACTIVE, states.STOPPED)  # where a server has a guest on its host
 
@@ -21,7 +21,8 @@ class Rows(msgspec.Struct):
     servers: dict[str, Server]
     claims: dict[str, Claim]
     busy: set[str]  # servers with an unfinished saga: in flight, so no difference
-    networks: dict[str, set[str]]  # by host: networks of its servers
+    networks: dict[str, set[str]]  # by host: networks of its servers, also of those in flight
+    listening: dict[str, set[str]]  # by host: where metadata has to be answered by now
 
 
 def on_host(host: str, report: p.Report, rows: Rows) -> list[Difference]:
@@ -34,6 +35,8 @@ def on_host(host: str, report: p.Report, rows: Rows) -> list[Difference]:
     found += [Difference(host, STRAY_TAP, tap, "a tap of no guest") for tap in report.stray_taps]
     for network_id in sorted(set(report.networks) - rows.networks.get(host, set())):
         found.append(Difference(host, LISTENER, network_id, "metadata is answered in a network without servers here"))
+    for network_id in sorted(rows.listening.get(host, set()) - set(report.networks)):
+        found.append(Difference(host, DEAF, network_id, "metadata is not answered in a network with servers here"))
     return found
 
 

@@ -21,13 +21,6 @@ _PLUGGED = sql(
     .join_from(shape(ServerPort).table, shape(Server).table, columns(ServerPort).server_id == columns(Server).id)
     .where(columns(Server).host.is_not(None), columns(Server).launched_at.is_not(None))
 )
-_ON_HOST = sql(
-    sa.select(sa.func.count())
-    .select_from(
-        sa.join(shape(ServerPort).table, shape(Server).table, columns(ServerPort).server_id == columns(Server).id)
-    )
-    .where(columns(Server).host == sa.bindparam("host"), columns(ServerPort).network_id == sa.bindparam("network_id"))
-)
 Wanted = list[dict[str, Any]] | str | None  # a list of interfaces, "auto", "none", or nothing said
 
 
@@ -271,11 +264,6 @@ def public_ipv4(seen: Seen) -> str:
     return next(
         (a["addr"] for shown in seen.addresses.values() for a in shown if a["OS-EXT-IPS:type"] == "floating"), ""
     )
-
-
-def used_on_host(tx: Tx, host: str, network_id: str) -> bool:
-    """Whether a server on this host is in this network."""
-    return bool(tx.scalar(_ON_HOST, host=host, network_id=network_id))
 
 
 def floating_of_servers(tx: Tx) -> dict[str, str]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pileus.compute import compare, hosts, images, instance_actions, networks, servers, states
 from pileus.compute.drivers import Nodes
+from pileus.compute.sagas import listeners
 from pileus.compute.sagas.delete import DELETE
 from pileus.compute.sagas.restore import RESTORE
 from pileus.compute.store import Claim, Server, ServerFault, ServerPort, disk_gb
@@ -78,6 +79,7 @@ def note_power(tx: Tx, host: str, server_id: str, power: p.PowerState) -> None:
         tx.update(Server, server_id, **changes)
 
 
+
 def watch_nodes(cloud: Any) -> None:
     """A thread for each node that is followed; those of a cloud are started once."""
     nodes: Nodes = cloud.drivers["compute"]
@@ -97,22 +99,28 @@ _BUSY = sql(
     )
 )
 _NETWORKS = sql(
-    sa.select(columns(Server).host, columns(ServerPort).network_id)
-    .distinct()
+    sa.select(columns(Server).host, columns(Server).id, columns(ServerPort).network_id)
     .join_from(shape(Server).table, shape(ServerPort).table, columns(ServerPort).server_id == columns(Server).id)
     .where(columns(Server).host.is_not(None))
 )
 
 
 def read_rows(tx: Tx) -> compare.Rows:
-    networks: dict[str, set[str]] = {}
-    for host, network_id in tx.all(_NETWORKS):
-        networks.setdefault(host, set()).add(network_id)
+    busy = {resource.removeprefix("server/") for (resource,) in tx.all(_BUSY)}
+    placed = tx.all(_NETWORKS)
+    answered = {listener.network_id for listener in networks.listeners(tx, sorted({row[2] for row in placed}))}
+    present: dict[str, set[str]] = {}
+    listening: dict[str, set[str]] = {}
+    for host, server_id, network_id in placed:
+        present.setdefault(host, set()).add(network_id)
+        if server_id not in busy and network_id in answered:
+            listening.setdefault(host, set()).add(network_id)
     return compare.Rows(
         servers={server.id: server for server in tx.select(Server)},
         claims={claim.server_id: claim for claim in tx.select(Claim)},
-        busy={resource.removeprefix("server/") for (resource,) in tx.all(_BUSY)},
-        networks=networks,
+        busy=busy,
+        networks=present,
+        listening=listening,
     )
 
 
@@ -173,6 +181,10 @@ def _repair(cloud: Any, nodes: Nodes, difference: Difference) -> None:
         node.remove_disks(p.ServerRef(id))
     elif kind == compare.LISTENER:
         nodes.get(difference.where).remove_metadata(p.NetworkRef(id))
+    elif kind == compare.DEAF:
+        with cloud.db.read() as tx:
+            wanted = networks.listeners(tx, [id])
+        listeners.ensure(nodes.get(difference.where), wanted)
     elif kind in (compare.MISSING, compare.DISKLESS, compare.STUCK, compare.CLAIM):
         with cloud.db.write() as tx:
             server = tx.find(Server, id=id)

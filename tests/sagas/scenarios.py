@@ -76,6 +76,7 @@ class Stage:
                 name: sorted((i.server_id, i.domain, sorted(i.disks)) for i in node.instances.values())
                 for name, node in self.nodes.items()
             },
+            "listeners": sorted((name, network) for name, node in self.nodes.items() for network in node.networks),
             "claims": claims,
             "ports": ports,
             "interfaces": interfaces,

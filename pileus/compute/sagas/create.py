@@ -10,6 +10,7 @@ import msgspec
 from pileus.compute import hosts, images, instance_actions, networks, scheduler, states
 from pileus.compute.drivers import Nodes
 from pileus.compute.metadata_documents import documents, instance_spec
+from pileus.compute.sagas import listeners
 from pileus.compute.store import Claim, Server, ServerFault, ServerPort
 from pileus.core import clock, quota
 from pileus.core.db import Tx
@@ -146,13 +147,17 @@ def remove_disks(run: Run) -> None:
 
 
 def ensure_listeners(run: Run) -> None:
-    """Metadata is answered on this host in the server's networks. Listeners nobody needs are swept by reconcile."""
+    """Metadata is answered on this host in the server's networks."""
     with run.db.read() as tx:
-        ports = tx.select(ServerPort, server_id=run.id)
-        wanted = networks.listeners(tx, sorted({port.network_id for port in ports}))
-    node = node_of(run, run.data["host"])
-    for listener in wanted:
-        node.ensure_metadata(listener)
+        wanted = networks.listeners(tx, listeners.networks_of(tx, run.id))
+    listeners.ensure(node_of(run, run.data["host"]), wanted)
+
+
+def drop_listeners(run: Run) -> None:
+    if host := run.data.get("host"):
+        with run.db.read() as tx:
+            network_ids = listeners.networks_of(tx, run.id)
+        listeners.drop_unneeded(node_of(run, host), run.db, host, network_ids, leaving=run.id)
 
 
 def ensure_instance(run: Run) -> dict[str, Any]:
@@ -226,7 +231,7 @@ CREATE = Saga(
         Step(await_ports),
         Step(push_image),
         Step(ensure_disks, undo=remove_disks),
-        Step(ensure_listeners),
+        Step(ensure_listeners, undo=drop_listeners),
         Step(ensure_instance, undo=remove_instance),
         Step(mark_active),
     ],

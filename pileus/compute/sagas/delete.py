@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pileus.compute import hosts, instance_actions, networks, states
+from pileus.compute.sagas import listeners
 from pileus.compute.sagas.create import close_action, node_of, server_fault
 from pileus.compute.store import Server, ServerPort
 from pileus.core import clock
@@ -63,14 +64,9 @@ def forget_server(run: Run) -> None:
 def drop_listeners(run: Run) -> None:
     """After the row: of several servers that go at once, the last one takes the network's metadata listener with it."""
     host = run.data.get("host")
-    if not host:
-        return
-    for network_id in run.data.get("networks", []):
-        with run.db.read() as tx:
-            used = networks.used_on_host(tx, host, network_id)
-        if not used:
-            with contextlib.suppress(EngineUnavailable):  # the host's comparison finds it when the host is back
-                node_of(run, host).remove_metadata(p.NetworkRef(network_id))
+    if host:
+        with contextlib.suppress(EngineUnavailable):  # the host's comparison finds it when the host is back
+            listeners.drop_unneeded(node_of(run, host), run.db, host, run.data.get("networks", []), leaving=run.id)
 
 
 def mark_undeletable(run: Run, error: BaseException) -> None:
