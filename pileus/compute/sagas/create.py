@@ -180,6 +180,8 @@ def mark_active(run: Run) -> None:
             tx, server, None, vm_state=states.ACTIVE, power_state=run.data.get("power_state", states.RUNNING),
             launched_at=server.launched_at or clock.now(), fault=None, admin_pass=None,
         )  # fmt: skip
+        # who sees the server active sees its action ended, too
+        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
 
 
 def spec_of(tx: Tx, run: Run, server: Server) -> p.InstanceSpec:
@@ -215,16 +217,10 @@ def mark_error(run: Run, error: BaseException) -> None:
         instance_actions.finish(tx, run.id, run.request_id, error, run.data.get("host"))
 
 
-def close_action(run: Run) -> None:
-    with run.db.write() as tx:
-        instance_actions.finish(tx, run.id, run.request_id, host=run.data.get("host"))
-
-
 CREATE = Saga(
     "server-create",
     version=1,
     failed=mark_error,
-    done=close_action,
     steps=[
         Step(choose_node, undo=free_claim),
         Step(create_ports, undo=release_ports),

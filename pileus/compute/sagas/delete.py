@@ -1,31 +1,34 @@
 """Server delete: the guest, its disks, its ports, its row. Only forwards: a delete has nothing to go back to."""
 
-import contextlib
 from collections.abc import Callable
-from typing import Any
 
 from pileus.compute import hosts, instance_actions, networks, states
 from pileus.compute.sagas import listeners
-from pileus.compute.sagas.create import close_action, node_of, server_fault
-from pileus.compute.store import Server, ServerPort
+from pileus.compute.sagas.create import node_of, server_fault
+from pileus.compute.store import Server
 from pileus.core import clock
 from pileus.core.errors import EngineUnavailable
 from pileus.core.saga import Run, Saga, Step
 from pileus.node import protocol as p
 
 
-def remove_instance(run: Run) -> dict[str, Any]:
-    with run.db.read() as tx:
-        ports = tx.select(ServerPort, server_id=run.id)
-    known = {"host": _host(run), "networks": sorted({port.network_id for port in ports})}
+def remove_instance(run: Run) -> None:
     if node := _node(run):
         _unless_down(run, lambda: node.remove_instance(p.ServerRef(run.id)))
-    return known | run.data  # what the last step needs when the rows are gone
 
 
 def remove_disks(run: Run) -> None:
     if node := _node(run):
         _unless_down(run, lambda: node.remove_disks(p.ServerRef(run.id)))
+
+
+def drop_listeners(run: Run) -> None:
+    """While the ports still say which networks the server was on: also for a delete that failed and is asked for again."""
+    host, node = _host(run), _node(run)
+    if host and node:
+        with run.db.read() as tx:
+            network_ids = listeners.networks_of(tx, run.id)
+        _unless_down(run, lambda: listeners.drop_unneeded(node, run.db, host, network_ids, leaving=run.id))
 
 
 def _host(run: Run) -> str | None:
@@ -59,14 +62,7 @@ def forget_server(run: Run) -> None:
     """The row last: until here the server is there, and being deleted. Its claim and tags go with it."""
     with run.db.write() as tx:
         tx.delete(Server, id=run.id)
-
-
-def drop_listeners(run: Run) -> None:
-    """After the row: of several servers that go at once, the last one takes the network's metadata listener with it."""
-    host = run.data.get("host")
-    if host:
-        with contextlib.suppress(EngineUnavailable):  # the host's comparison finds it when the host is back
-            listeners.drop_unneeded(node_of(run, host), run.db, host, run.data.get("networks", []), leaving=run.id)
+        instance_actions.finish(tx, run.id, run.request_id)
 
 
 def mark_undeletable(run: Run, error: BaseException) -> None:
@@ -81,6 +77,11 @@ DELETE = Saga(
     "server-delete",
     version=1,
     failed=mark_undeletable,
-    done=close_action,
-    steps=[Step(remove_instance), Step(remove_disks), Step(release_ports), Step(forget_server), Step(drop_listeners)],
+    steps=[
+        Step(remove_instance),
+        Step(remove_disks),
+        Step(drop_listeners),
+        Step(release_ports),
+        Step(forget_server),
+    ],
 )

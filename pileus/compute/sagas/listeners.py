@@ -4,12 +4,19 @@ import threading
 
 import sqlalchemy as sa
 
+from pileus.compute import states
 from pileus.compute.store import Server, ServerPort
 from pileus.core.db import Database, Tx, sql
 from pileus.core.tables import columns, shape
 from pileus.node import protocol as p
 
 _server, _port = columns(Server), columns(ServerPort)
+# Servers on their way out need none: of several that go at once, each would wait for the others to go first. Should
+# one of them stay after all, the comparison of rows with hosts gives it back what it needs.
+_staying = sa.and_(
+    sa.func.coalesce(_server.task_state, "") != sa.literal_column(f"'{states.DELETING}'"),
+    sa.or_(_server.vm_state != sa.literal_column(f"'{states.ERROR}'"), _server.launched_at.is_not(None)),
+)
 _OTHERS = sql(
     sa.select(sa.func.count())
     .select_from(shape(Server).table)
@@ -18,6 +25,7 @@ _OTHERS = sql(
         _server.host == sa.bindparam("host", type_=sa.Text()),
         _port.network_id == sa.bindparam("network", type_=sa.Text()),
         _server.id != sa.bindparam("leaving", type_=sa.Text()),
+        _staying,
     )
 )
 # The look at the rows and the call that follows from it are one: else the last one to leave could take away what the

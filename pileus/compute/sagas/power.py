@@ -3,7 +3,7 @@
 from typing import Any
 
 from pileus.compute import instance_actions, states
-from pileus.compute.sagas.create import close_action, get_server, node_of, server_fault, show_task
+from pileus.compute.sagas.create import get_server, node_of, server_fault, show_task
 from pileus.compute.store import Server
 from pileus.core import clock
 from pileus.core.errors import EngineError
@@ -68,9 +68,9 @@ def mark_stopped(run: Run) -> None:
 
 def _mark(run: Run, vm_state: str) -> None:
     with run.db.write() as tx:
-        show_task(
-            tx, get_server(tx, run), None, vm_state=vm_state, power_state=run.data.get("power_state", 0), fault=None
-        )
+        server = get_server(tx, run)
+        show_task(tx, server, None, vm_state=vm_state, power_state=run.data.get("power_state", 0), fault=None)
+        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
 
 
 def give_up(run: Run, error: BaseException) -> None:
@@ -83,7 +83,7 @@ def give_up(run: Run, error: BaseException) -> None:
 
 
 def _saga(kind: str, *steps: Step) -> Saga:
-    return Saga(kind, version=1, failed=give_up, done=close_action, steps=steps)
+    return Saga(kind, version=1, failed=give_up, steps=steps)
 
 
 START = _saga("server-start", Step(power_on), Step(await_on), Step(mark_active))
