@@ -9,7 +9,7 @@ STAMP   = $(VENV)/.installed
 OPTIONS = $(if $(STATE),--state $(STATE))
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo up down test test-fast test-live lint format types check coverage-page bench lock clean distclean
+.PHONY: help setup demo up down test test-fast test-live lint format types check coverage-page bench lock migration clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ bench: setup  ## measure, and write bench/RESULTS.md
 lock: $(STAMP)  ## requirements.lock from pyproject.toml: newest versions, with hashes, without addresses
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate --extra node --group dev pyproject.toml --output-file requirements.lock
+
+migration: $(STAMP)  ## the next migration, from what the tables now are (ARGS="what it does")
+	$(BIN)/python -m pileus.migrations.write $(ARGS)
 
 clean:  ## remove what tools leave behind
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

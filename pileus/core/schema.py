@@ -1,6 +1,7 @@
 """The schema: a new database is made whole at once, an older one is migrated with Alembic."""
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,14 +10,19 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from pileus.core import quota, saga, tables  # noqa: F401  (their tables)
 from pileus.core.db import Database
 
-HEAD = "0001"  # the newest migration in pileus/migrations/versions
+VERSIONS = Path(__file__).parents[1] / "migrations/versions"
+
+
+def newest() -> str:
+    """The newest migration's number: its file's name begins with it."""
+    return max((path.name[:4] for path in VERSIONS.glob("[0-9]*_*.py")), default="")
 
 
 def upgrade(db: Database) -> None:
     """Bring the database to the newest schema; quick when it is there already."""
     importlib.import_module("pileus.services").stores()
     current = version(db)
-    if current == HEAD:
+    if current == newest():
         return
     if current is None:
         create(db)
@@ -50,17 +56,23 @@ def create(db: Database, metadata: sa.MetaData | None = None) -> None:
             "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
         )
         tx.connection.execute("DELETE FROM alembic_version")
-        tx.connection.execute(f"INSERT INTO alembic_version VALUES ('{HEAD}')")
+        tx.connection.execute(f"INSERT INTO alembic_version VALUES ('{newest()}')")
 
 
 def migrate(db: Database) -> None:
     from alembic import command
+
+    command.upgrade(alembic(db), "head")
+
+
+def alembic(db: Database) -> Any:
+    """Alembic's configuration for this database."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "pileus:migrations")
     config.attributes["url"] = engine_url(db)
-    command.upgrade(config, "head")
+    return config
 
 
 def engine_url(db: Database) -> Any:

@@ -1,0 +1,37 @@
+"""Migrations and declared tables say the same."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from pileus import services
+from pileus.core import schema, tables
+from pileus.core.db import Database
+
+
+def differences(db: Database) -> list[object]:
+    with sa.create_engine(schema.engine_url(db)).connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), tables.metadata))
+
+
+def test_a_database_that_was_migrated_is_as_one_that_was_made_whole(tmp_path: Path) -> None:
+    services.stores()
+    made, migrated = Database(f"sqlite:///{tmp_path}/made.db"), Database(f"sqlite:///{tmp_path}/migrated.db")
+    schema.create(made)
+    schema.migrate(migrated)
+    assert differences(made) == []
+    assert differences(migrated) == [], "tables have changed: make migration"
+    assert schema.version(made) == schema.version(migrated) == schema.newest()
+
+
+def test_a_database_of_an_unknown_version_is_not_taken_for_the_newest(tmp_path: Path) -> None:
+    services.stores()
+    db = Database(f"sqlite:///{tmp_path}/old.db")
+    schema.create(db)
+    with db.write() as tx:
+        tx.connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(Exception, match="0000"):
+        schema.upgrade(db)
