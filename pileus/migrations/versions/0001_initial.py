@@ -543,6 +543,25 @@ def upgrade() -> None:
     with op.batch_alter_table('image_members', schema=None) as batch_op:
         batch_op.create_index('ix_image_members_member_id', ['member_id'], unique=False)
 
+    op.create_table('image_tasks',
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('image_id', sa.Text(), nullable=False),
+    sa.Column('project_id', sa.Text(), nullable=True),
+    sa.Column('user_id', sa.Text(), nullable=True),
+    sa.Column('request_id', sa.Text(), nullable=False),
+    sa.Column('type', sa.Text(), nullable=False),
+    sa.Column('status', sa.Text(), nullable=False),
+    sa.Column('input', sa.Text(), nullable=False),
+    sa.Column('message', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.Text(), nullable=False),
+    sa.Column('updated_at', sa.Text(), nullable=False),
+    sa.Column('expires_at', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['image_id'], ['images.id'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('image_tasks', schema=None) as batch_op:
+        batch_op.create_index('ix_image_tasks_image_id', ['image_id'], unique=False)
+
     op.create_table('implied_roles',
     sa.Column('prior_id', sa.Text(), nullable=False),
     sa.Column('implied_id', sa.Text(), nullable=False),
@@ -894,6 +913,10 @@ def downgrade() -> None:
 
     op.drop_table('memberships')
     op.drop_table('implied_roles')
+    with op.batch_alter_table('image_tasks', schema=None) as batch_op:
+        batch_op.drop_index('ix_image_tasks_image_id')
+
+    op.drop_table('image_tasks')
     with op.batch_alter_table('image_members', schema=None) as batch_op:
         batch_op.drop_index('ix_image_members_member_id')
 
