@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from pathlib import Path
@@ -44,6 +45,10 @@ def command(state: Path) -> None:
 
 
 def _run(application: Any, host: str, port: int) -> None:
+    # what is loaded by now stays for good: without this a list of a thousand servers sets off a look through all of it
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     try:
         asyncio.run(_serve(application, host, port))
     finally:

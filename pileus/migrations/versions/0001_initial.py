@@ -25,6 +25,17 @@ def upgrade() -> None:
     with op.batch_alter_table('address_scopes', schema=None) as batch_op:
         batch_op.create_index('ix_address_scopes_project_id', ['project_id'], unique=False)
 
+    op.create_table('aggregates',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('uuid', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('availability_zone', sa.Text(), nullable=True),
+    sa.Column('metadata', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.Text(), nullable=False),
+    sa.Column('updated_at', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('name', name='uq_aggregates_name')
+    )
     op.create_table('flavors',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
@@ -449,6 +460,12 @@ def upgrade() -> None:
     with op.batch_alter_table('access_rules', schema=None) as batch_op:
         batch_op.create_index('ix_access_rules_user_id', ['user_id'], unique=False)
 
+    op.create_table('aggregate_hosts',
+    sa.Column('aggregate_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('host', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['aggregate_id'], ['aggregates.id'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('aggregate_id', 'host')
+    )
     op.create_table('application_credentials',
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('user_id', sa.Text(), nullable=False),
@@ -941,6 +958,7 @@ def downgrade() -> None:
 
     op.drop_table('assignments')
     op.drop_table('application_credentials')
+    op.drop_table('aggregate_hosts')
     with op.batch_alter_table('access_rules', schema=None) as batch_op:
         batch_op.drop_index('ix_access_rules_user_id')
 
@@ -1024,6 +1042,7 @@ def downgrade() -> None:
 
     op.drop_table('floating_ips')
     op.drop_table('flavors')
+    op.drop_table('aggregates')
     with op.batch_alter_table('address_scopes', schema=None) as batch_op:
         batch_op.drop_index('ix_address_scopes_project_id')
 
