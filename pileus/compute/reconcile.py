@@ -79,7 +79,6 @@ def note_power(tx: Tx, host: str, server_id: str, power: p.PowerState) -> None:
         tx.update(Server, server_id, **changes)
 
 
-
 def watch_nodes(cloud: Any) -> None:
     """A thread for each node that is followed; those of a cloud are started once."""
     nodes: Nodes = cloud.drivers["compute"]

@@ -104,17 +104,17 @@ def unlock_server(rq: Request, found: Server) -> None:
 
 @api.do(PATH, "createImage", policy=f"{POLICY}:create_image", on=server)
 def create_image(rq: Request, found: Server) -> None:
-    """Make an image of a server."""
+    """Not built yet (501): make an image of a server."""
     raise NotBuilt("Making an image of a server is not built yet.")
 
 
 @api.do(PATH, "rebuild", policy=f"{POLICY}:rebuild", on=server)
 def rebuild_server(rq: Request, found: Server) -> None:
-    """Give a server a new root disk."""
+    """Not built yet (501): give a server a new root disk."""
     raise NotBuilt("Rebuilding a server is not built yet.")
 
 
 @api.do(PATH, "resize", policy=f"{POLICY}:resize", on=server)
 def resize_server(rq: Request, found: Server) -> None:
-    """Give a server another flavor."""
+    """Not built yet (501): give a server another flavor."""
     raise NotBuilt("Resizing a server is not built yet.")

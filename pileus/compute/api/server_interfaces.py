@@ -88,13 +88,13 @@ def list_volume_attachments(rq: Request, found: Server) -> dict[str, Any]:
 
 @api.post("/servers/{server_id}/os-interface", policy=f"{POLICY}:create", on=server)
 def attach_interface(rq: Request, found: Server) -> None:
-    """Give a server a further interface."""
+    """Not built yet (501): give a server a further interface."""
     raise NotBuilt("Attaching interfaces to a server that is there is not built yet: name its networks at creation.")
 
 
 @api.delete("/servers/{server_id}/os-interface/{port_id}", policy=f"{POLICY}:delete", on=server)
 def detach_interface(rq: Request, found: Server) -> None:
-    """Take an interface from a server."""
+    """Not built yet (501): take an interface from a server."""
     raise NotBuilt("Detaching interfaces from a server is not built yet.")
 
 
