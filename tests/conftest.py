@@ -16,6 +16,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite", help="what the clouds stand on")
 
 
+COMPLETE_RUN = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What looks at all specifications together comes last; whether all are part of this run is noted for it."""
+    last = [item for item in items if "specification" in item.name and "test_routes" in item.nodeid]
+    items[:] = [item for item in items if item not in last] + last
+    here = Path(__file__).parent
+    collected = {item.path for item in items}
+    alone = not hasattr(config, "workerinput")
+    config.stash[COMPLETE_RUN] = alone and all(path in collected for path in (here / "spec").rglob("test_*.py"))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A private PostgreSQL server, shared by all tests that ask for one; each makes its own databases in it."""
