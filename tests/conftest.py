@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
+from pileus.identity import passwords
 from tests.harness import Client, World
 from tests.postgres import Postgres, running
 
@@ -16,6 +18,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite", help="what the clouds stand on")
 
 
+# a tenth of a second for each of a thousand log-ins would be most of the suite's time
+passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 COMPLETE_RUN = pytest.StashKey[bool]()
 
 

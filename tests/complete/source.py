@@ -26,20 +26,21 @@ class Module(NamedTuple):
         return str(self.path.relative_to(ROOT))
 
 
+def modules(*folders: str) -> list[Module]:
+    return [module for folder in folders or ("pileus",) for module in _modules(folder)]
+
+
 @cache
-def modules(*folders: str) -> tuple[Module, ...]:
-    return tuple(_modules(folders or ("pileus",)))
-
-
-def _modules(folders: tuple[str, ...]) -> Iterator[Module]:
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if path.parent.name == "versions":  # migrations, as Alembic writes them
-                continue
-            text = path.read_text()
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            yield Module(path, name, text, ast.parse(text, str(path)))
+def _modules(folder: str) -> tuple[Module, ...]:
+    found = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        if path.parent.name == "versions":  # migrations, as Alembic writes them
+            continue
+        text = path.read_text()
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found.append(Module(path, name, text, ast.parse(text, str(path))))
+    return tuple(found)
 
 
 @cache
