@@ -80,6 +80,8 @@ MAKE: list[tuple[str, str, Any]] = [
     ("POST", f"{C}/flavors", {"flavor": {"name": "f-%d", "ram": 64, "vcpus": 1, "disk": 1, "swap": 0,
                                          "OS-FLV-EXT-DATA:ephemeral": 0, "rxtx_factor": 1.0}}),
     ("POST", f"{C}/flavors/$flavor/os-extra_specs", {"extra_specs": {"hw:cpu_policy": "shared"}}),
+    ("POST", f"{C}/os-aggregates", {"aggregate": {"name": "a-%d", "availability_zone": "zone-%d"}}),
+    ("POST", f"{C}/os-aggregates/$aggregate/action", {"set_metadata": {"metadata": {"a": "b"}}}),
     ("POST", f"{C}/os-keypairs", {"keypair": {"name": "k-%d"}}),
     ("POST", f"{C}/servers", {"server": {
         "name": "web", "imageRef": "$image", "flavorRef": "$flavor", "networks": [{"uuid": "$network"}],
@@ -138,8 +140,8 @@ class Pool:
         found = [(kind(key), value) for key, value in body.items()] + [(kind(path.split("/")[-1]), body)]
         for word, value in found:
             for item in value[-6:] if isinstance(value, list) else [value]:
-                if isinstance(item, dict) and isinstance(item.get("id"), str):
-                    self.add(word, item["id"])
+                if isinstance(item, dict) and isinstance(item.get("id"), str | int):
+                    self.add(word, str(item["id"]))
 
     def filled(self, part: Any, count: int = 0) -> Any:
         """A body or path with its `$kind` replaced by the newest of that kind."""

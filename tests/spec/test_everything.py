@@ -57,10 +57,10 @@ def members(body: dict[str, Any]) -> list[dict[str, Any]]:
 def test_what_was_made_is_listed_and_shown(house: House, collection: str) -> None:
     id = house.id(collection)
     if house.has("GET", collection):
-        assert id in {item.get("id", item.get("name")) for item in members(house.admin.get(collection).ok(200))}
+        assert id in {str(item.get("id", item.get("name"))) for item in members(house.admin.get(collection).ok(200))}
     shown = house.admin.get(f"{collection}/{id}").ok(200)
     inner = shown if "id" in shown else next(iter(shown.values()))
-    assert id in (inner["id"], inner.get("name"))
+    assert id in (str(inner["id"]), inner.get("name"))
     if house.has("GET", f"{collection}/detail") and not house.has("DELETE", f"{collection}/detail/x"):
         detailed = house.admin.get(f"{collection}/detail")
         if detailed.status == 200:
