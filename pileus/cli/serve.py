@@ -27,7 +27,10 @@ def command(state: Path) -> None:
     from pileus.app import Application
     from pileus.cloud import Cloud, prepare
 
-    prepare(settings).close()
+    try:
+        prepare(settings).close()
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     parent = os.getpid()
     bodies = os.fork()
     if bodies == 0:

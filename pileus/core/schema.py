@@ -26,6 +26,8 @@ def upgrade(db: Database) -> None:
         return
     if current is None:
         create(db)
+    elif current > newest():
+        raise ValueError(f"the database was written by a newer pileus (schema {current}; this one knows {newest()})")
     else:
         migrate(db)
 

@@ -4,6 +4,7 @@ Hashing is slow by design; a password that was just verified is remembered for a
 that a client that logs in before each command does not pay every time. Nothing of it reaches a disk.
 """
 
+import functools
 import hashlib
 import hmac
 import secrets
@@ -18,8 +19,12 @@ _key = secrets.token_bytes(32)
 _remembered: dict[bytes, float] = {}
 _REMEMBER = 60.0
 _hashing = threading.Semaphore(2)  # 64 MiB each: bounded, however many log in at once
-# verified against when the user is unknown, so that an answer's time does not tell who exists
-_NOBODY = _hasher.hash(secrets.token_hex(16))
+
+
+@functools.cache
+def _nobodys() -> str:
+    """What is verified against when the user is unknown, so that an answer's time does not tell who exists."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def hash_password(password: str) -> str:
@@ -35,7 +40,7 @@ def verify(password: str, stored: str | None) -> bool:
         return True
     try:
         with _hashing:
-            _hasher.verify(stored or _NOBODY, password)
+            _hasher.verify(stored or _nobodys(), password)
     except (VerificationError, InvalidHashError):
         return False
     if stored is None:

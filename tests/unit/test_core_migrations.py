@@ -35,3 +35,13 @@ def test_a_database_of_an_unknown_version_is_not_taken_for_the_newest(tmp_path: 
         tx.connection.execute("UPDATE alembic_version SET version_num = '0000'")
     with pytest.raises(Exception, match="0000"):
         schema.upgrade(db)
+
+
+def test_a_database_of_a_newer_release_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    services.stores()
+    db = Database(f"sqlite:///{tmp_path}/new.db")
+    schema.create(db)
+    with db.write() as tx:
+        tx.connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ValueError, match="newer pileus"):
+        schema.upgrade(db)
