@@ -121,7 +121,9 @@ def test_the_operations_that_rules_tell_of_exist() -> None:
     told = {operation for rule in RULES.values() for operation in rule.operations}
     missing = {told_of for told_of in told if _operation(told_of) not in known}
     assert missing <= NOT_BUILT, f"{sorted(missing - NOT_BUILT)}: no such routes; correct the rules' operations"
-    assert missing >= NOT_BUILT, f"{sorted(NOT_BUILT - missing)} are built, or no longer told of: take them off NOT_BUILT"
+    assert missing >= NOT_BUILT, (
+        f"{sorted(NOT_BUILT - missing)} are built, or no longer told of: take them off NOT_BUILT"
+    )
 
 
 def _operation(text: str) -> str:
@@ -164,7 +166,8 @@ def test_every_route_is_used_by_a_specification(request: pytest.FixtureRequest) 
     missing = unspecified(ROUTES)
     listed = set(UNSPECIFIED.read_text().splitlines())
     new = missing - listed
-    assert not new, "no specification uses these routes with success; write one in tests/spec:\n" + "\n".join(sorted(new))
+    assert not new, "no specification uses these routes with success; write one in tests/spec:\n" + "\n".join(
+        sorted(new)
+    )
     done = listed - missing
     assert not done, "specified by now: take them off unspecified.txt, which only shrinks:\n" + "\n".join(sorted(done))
-

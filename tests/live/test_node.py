@@ -123,7 +123,7 @@ def test_a_guest_learns_of_itself_from_the_metadata_service(lab: NodeLab, boot: 
     base = "http://169.254.169.254"
     spec = boot(
         f"echo ec2=$(curl -sf {base}/latest/meta-data/instance-id)\n"
-        f"echo six=$(curl -sf -g 'http://[fe80::a9fe:a9fe%25eth0]/latest/meta-data/instance-id')\n"
+        f"echo six=$(curl -sf --retry 5 --retry-all-errors --retry-delay 1 -g 'http://[fe80::a9fe:a9fe%25eth0]/latest/meta-data/instance-id')\n"
         f"echo ip=$(curl -sf {base}/latest/meta-data/local-ipv4)\n"
         f"curl -sf {base}/openstack/latest/nothing || echo refused\necho name=$(hostname)",
         disks=p.DiskSpec(root=p.RootDisk(image_id=image.image_id, size_gb=1)),
@@ -169,7 +169,7 @@ def test_the_power_button_is_heard_and_a_soft_reboot_keeps_the_log(lab: NodeLab,
     spec = boot()
     says(lab, spec, "all-done")
     lab.client.power(p.PowerArgs(server_id=spec.server_id, action="reboot", timeout=40))
-    says(lab, spec, "login:", times=2)
+    says(lab, spec, "from config drive", times=2)
     assert power_of(lab, spec) == "running"
     lab.client.power(p.PowerArgs(server_id=spec.server_id, action="stop", timeout=40))
     wait_for(lambda: power_of(lab, spec) == "shutdown", 35, "the guest did not hear the power button")
@@ -258,7 +258,7 @@ def test_after_a_power_cut_the_guests_come_back(lab: NodeLab, boot: Boot) -> Non
     lab.start_engines()
     lab.start_node()
     wait_for(lambda: power_of(lab, spec) == "running", 30, "the guest is not back")
-    says(lab, spec, "login:", times=2)
+    says(lab, spec, "from config drive", times=2)
     assert power_of(lab, off) == "shutdown"
 
 
