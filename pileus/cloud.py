@@ -47,8 +47,9 @@ class Cloud:
     def __init__(self, settings: Settings):
         self.settings = settings
         self.db = prepare(settings)
-        overrides = policy.load_overrides(Path(settings.policy_file)) if settings.policy_file else None
-        self.policy = policy.Policy(services.rules(), overrides)
+        named = Path(settings.policy_file) if settings.policy_file else None
+        overrides = policy.load_overrides(named, services.SERVICES) if named else None
+        self.policies = policy.by_service(services.rules(), overrides)
         self.tokens = identity.Tokens(self.db, settings.folder / "keys", settings.token_seconds)
         self.drivers = Drivers(self)
         self.sagas = Engine(self.db, self, services.sagas())

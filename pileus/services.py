@@ -35,8 +35,9 @@ def apis() -> list[Service]:
     return [api for _, module in _each("api") for api in module.APIS]
 
 
-def rules() -> list[Rule]:
-    return [rule for _, module in _each("policy") for rule in module.RULES]
+def rules() -> dict[str, list[Rule]]:
+    """By service: a rule's name is known only there."""
+    return {service: module.RULES for service, module in _each("policy")}
 
 
 def sagas() -> list[Saga]:

@@ -11,8 +11,8 @@ ADMIN, EVERYBODY = "rule:context_is_admin", "@"
 
 BASE = [
     Rule("context_is_admin", "role:admin"),
-    Rule("admin_or_owner", "is_admin:True or project_id:%(project_id)s"),
-    Rule("admin_api", "is_admin:True"),
+    Rule("admin_or_owner", "rule:context_is_admin or project_id:%(project_id)s"),
+    Rule("admin_api", "rule:context_is_admin"),
     Rule("project_member_api", "role:member and project_id:%(project_id)s"),
     Rule("project_reader_api", "role:reader and project_id:%(project_id)s"),
     Rule("project_manager_api", "role:manager and project_id:%(project_id)s"),

@@ -27,7 +27,7 @@ class Rule(NamedTuple):
 
 
 class Policy:
-    """All rules of a cloud, the operator's overrides applied."""
+    """All rules of a service, the operator's overrides applied."""
 
     def __init__(self, rules: Iterable[Rule], overrides: Mapping[str, str] | None = None):
         self.rules = {rule.name: rule for rule in rules}
@@ -56,21 +56,48 @@ class Policy:
             raise denied(name)
 
 
+def by_service(rules: Mapping[str, Iterable[Rule]], overrides: Mapping[str, Any] | None = None) -> dict[str, Policy]:
+    """Each service's policy: `context_is_admin` is one thing to compute and may be another to the network.
+
+    An override holds wherever a rule of that name is; under a service's name, only there; a new name is known to all.
+    """
+    given = {service: list(found) for service, found in rules.items()}
+    shared = {name: check for name, check in (overrides or {}).items() if isinstance(check, str)}
+    known = {rule.name for found in given.values() for rule in found}
+    policies = {}
+    for service, found in given.items():
+        names = {rule.name for rule in found}
+        theirs = {name: check for name, check in shared.items() if name in names or name not in known}
+        own = (overrides or {}).get(service, {})
+        policies[service] = Policy(found, {**theirs, **(own if isinstance(own, Mapping) else {})})
+    return policies
+
+
 def denied(name: str) -> Forbidden:
     return Forbidden(f"Policy doesn't allow {name} to be performed.", kind="PolicyNotAuthorized")
 
 
-def load_overrides(path: Path) -> dict[str, str]:
-    """The operator's policy file: a YAML (or JSON) mapping of rule names to checks. Raises ValueError with a reason."""
+def load_overrides(path: Path, services: Iterable[str] = ()) -> dict[str, Any]:
+    """The operator's policy file, YAML or JSON: rule names and their checks, or such a mapping under a service's name.
+
+    Raises ValueError with a reason.
+    """
     import yaml
 
     try:
         found = yaml.safe_load(path.read_text()) or {}
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"the policy file {path} cannot be read: {error}") from error
-    if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in found.items()):
+    if not _checks(found, nested=frozenset(services)):
         raise ValueError(f"the policy file {path} must map rule names to check strings")
-    return found
+    return dict(found)
+
+
+def _checks(found: Any, nested: frozenset[str] = frozenset()) -> bool:
+    return isinstance(found, dict) and all(
+        isinstance(name, str) and (isinstance(check, str) or (name in nested and _checks(check)))
+        for name, check in found.items()
+    )
 
 
 def _nobody(ctx: Context, target: Any) -> bool:

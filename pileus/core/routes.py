@@ -65,6 +65,7 @@ class Service:
         nameless_is_missing: bool = False,
         unseen_is_missing: bool = False,
         in_projects: bool = False,
+        rules: str = "",
     ):
         self.name = name
         self.prefix = prefix
@@ -75,6 +76,7 @@ class Service:
         self.nameless_is_missing = nameless_is_missing  # `/images/` asks for the image called "", not for the list
         self.unseen_is_missing = unseen_is_missing  # 404 for what the lookup does not show, whatever the caller's role
         self.in_projects = in_projects  # a token of the system or of a domain is of no use here
+        self.rules = rules or name  # the service whose policy holds here
         self.routes: list[Route] = []
 
     def route(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:

@@ -139,7 +139,9 @@ class Request:
 
     def allows(self, rule: str, target: Any = None) -> bool:
         """Does policy grant this rule to the caller, on this target or else on something of the caller's own?"""
-        allowed: bool = self.cloud.policy.allows(rule, self.ctx, self.own() if target is None else target)
+        allowed: bool = self.cloud.policies[self.service.rules].allows(
+            rule, self.ctx, self.own() if target is None else target
+        )
         return allowed
 
     def authorize(self, rule: str, target: Any = None) -> None:

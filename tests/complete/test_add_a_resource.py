@@ -36,7 +36,9 @@ def test_the_page_tells_the_truth(fresh: World) -> None:
     try:
         with fresh.cloud.db.write() as tx:
             tx.connection.execute(str(CreateTable(made).compile(dialect=fresh.cloud.db.dialect)))
-        fresh.cloud.policy = Policy([*fresh.cloud.policy.rules.values(), *space["NOTE_RULES"]])
+        fresh.cloud.policies["compute"] = Policy(
+            [*fresh.cloud.policies["compute"].rules.values(), *space["NOTE_RULES"]]
+        )
         fresh.cloud.routes = RouteTable([api])
         space["test_a_note_belongs_to_its_project"](
             fresh.client("member", "reader"), fresh.client("reader"), fresh.client("member", "reader")

@@ -11,7 +11,7 @@ from oslo_policy import policy as oslo
 
 from pileus import services
 from pileus.core.context import Context
-from pileus.core.policy import Policy, Rule, load_overrides
+from pileus.core.policy import Policy, Rule, by_service, load_overrides
 
 NAMES = ["admin", "member", "Reader", "p1", "p2", "u1", "True", "None", "7"]
 KEYS = ["project_id", "user_id", "domain_id", "role", "flag", "target.project.id", "missing"]
@@ -151,9 +151,24 @@ def test_an_override_file_that_is_none_is_refused_with_its_name(tmp_path: Path, 
         load_overrides(tmp_path / "nowhere.yaml")
 
 
-def test_the_default_rules_grow_with_the_roles() -> None:
+def test_a_rule_is_known_in_its_service_only_and_an_override_holds_where_the_rule_is(tmp_path: Path) -> None:
+    rules = {
+        "compute": [Rule("admin", "role:admin"), Rule("list", "rule:admin")],
+        "image": [Rule("admin", "role:keeper")],
+    }
+    file = tmp_path / "policy.yaml"
+    file.write_text("list: rule:mine\nmine: role:member\nimage: {admin: '@'}\n")
+    found = by_service(rules, load_overrides(file, rules))
+    assert found["compute"].allows("list", MEMBER, {})
+    assert not found["compute"].allows("admin", MEMBER, {})
+    assert found["image"].allows("admin", MEMBER, {})
+    assert "list" not in found["image"].rules
+
+
+@pytest.mark.parametrize("service", services.SERVICES)
+def test_the_default_rules_grow_with_the_roles(service: str) -> None:
     """Whatever a reader may, a member may; whatever a member may, an admin may."""
-    policy = Policy(services.rules())
+    policy = Policy(services.rules()[service])
     chain = [
         ["reader"],
         ["reader", "member"],

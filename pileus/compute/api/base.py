@@ -13,7 +13,7 @@ VERSIONS = Microversions("compute", version("2.1"), version("2.96"), legacy="x-o
 # clients still write the project into the path: /compute/v2.1 is the same with and without
 api = Service("compute", "/compute/v2.1", faults.compute, VERSIONS, aliases=("/compute/v2",))
 # version discovery stands above the versions
-root = Service("compute-root", "/compute", faults.compute)
+root = Service("compute-root", "/compute", faults.compute, rules="compute")
 
 
 def links_of(rq: Request, plural: str, id: str) -> list[dict[str, Any]]:

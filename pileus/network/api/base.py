@@ -16,7 +16,7 @@ from pileus.network import rows
 from pileus.network.service.lookup import Viewer
 
 api = Service("network", "/network/v2.0", faults.network)
-root = Service("network-root", "/network", faults.network)
+root = Service("network-root", "/network", faults.network, rules="network")
 
 R = TypeVar("R", bound=Any)
 Clause = tuple[str, Any, dict[str, Any]]
