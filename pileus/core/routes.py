@@ -7,7 +7,9 @@ The same records yield dispatch, policy checks, the API coverage page and the co
 walks its routes in order; with 600 of them a tree is ten times as fast.
 """
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -235,3 +237,9 @@ def choose(candidates: list[Route], rq: Request) -> Route:
                 raise BadRequest(f"There is more than one action in the body: {', '.join(keys)}.")
             return route
     raise BadRequest(f"There is no such action: {', '.join(keys)[:100]}" if keys else "The body names no action.")
+
+
+def load(package: str) -> None:
+    """Import every module of an `api` package: that declares its routes."""
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")

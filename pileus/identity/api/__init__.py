@@ -1,37 +1,8 @@
 """The Identity API v3: one module a family of routes."""
 
-from pileus.identity.api import (
-    application_credentials,
-    assignments,
-    catalog,
-    credentials,
-    domains,
-    grants,
-    groups,
-    projects,
-    roles,
-    tokens,
-    trusts,
-    users,
-    versions,
-)
+from pileus.core import routes
 from pileus.identity.api.base import api
 
-APIS = [api]
+routes.load(__name__)
 
-__all__ = [
-    "APIS",
-    "application_credentials",
-    "assignments",
-    "catalog",
-    "credentials",
-    "domains",
-    "grants",
-    "groups",
-    "projects",
-    "roles",
-    "tokens",
-    "trusts",
-    "users",
-    "versions",
-]
+APIS = [api]

@@ -6,29 +6,26 @@ from pileus.core.errors import BadRequest, Conflict
 from pileus.core.fields import Text
 from pileus.core.wire import Request
 from pileus.identity import catalog
-from pileus.identity.api.base import Target, api, creating, listing, one, updating
+from pileus.identity.api.base import Target, api, creating, one, updating
+from pileus.identity.api.plain import plain
 from pileus.identity.resources import ENDPOINT, REGION, SERVICE
 from pileus.identity.store import CatalogService, Endpoint, Region
 
 _REGION_ID = Text("id", max=255)
 
 
-def region(rq: Request, region_id: str) -> Target[Region]:
-    return Target(catalog.get_region(rq.tx, region_id))
-
-
-def service(rq: Request, service_id: str) -> Target[CatalogService]:
-    return Target(catalog.get_service(rq.tx, service_id))
-
-
-def endpoint(rq: Request, endpoint_id: str) -> Target[Endpoint]:
-    return Target(catalog.get_endpoint(rq.tx, endpoint_id))
-
-
-@api.get("/v3/regions", policy="identity:list_regions")
-def list_regions(rq: Request) -> dict[str, Any]:
-    """List regions."""
-    return listing(rq, REGION, Region)
+plain(
+    REGION, Region, get=catalog.get_region, update=catalog.update_region, delete=catalog.delete_region, but=["create"]
+)
+plain(
+    SERVICE,
+    CatalogService,
+    get=catalog.get_service,
+    create=catalog.create_service,
+    update=catalog.update_service,
+    delete=catalog.delete_service,
+)
+endpoint = plain(ENDPOINT, Endpoint, get=catalog.get_endpoint, delete=catalog.delete_endpoint, but=["create", "update"])
 
 
 @api.post("/v3/regions", policy="identity:create_region", status=201)
@@ -51,60 +48,6 @@ def put_region(rq: Request) -> dict[str, Any]:
     return one(rq, REGION, catalog.create_region(rq.tx, creating(rq, REGION), region_id))
 
 
-@api.get("/v3/regions/{region_id}", policy="identity:get_region", on=region)
-def show_region(rq: Request, found: Target[Region]) -> dict[str, Any]:
-    """Show a region."""
-    return one(rq, REGION, found.row)
-
-
-@api.patch("/v3/regions/{region_id}", policy="identity:update_region", on=region)
-def update_region(rq: Request, found: Target[Region]) -> dict[str, Any]:
-    """Change a region."""
-    return one(rq, REGION, catalog.update_region(rq.tx, found.row, updating(rq, REGION, found.row, ())))
-
-
-@api.delete("/v3/regions/{region_id}", policy="identity:delete_region", on=region)
-def delete_region(rq: Request, found: Target[Region]) -> None:
-    """Delete a region and those below it."""
-    catalog.delete_region(rq.tx, found.row)
-
-
-@api.get("/v3/services", policy="identity:list_services")
-def list_services(rq: Request) -> dict[str, Any]:
-    """List services."""
-    return listing(rq, SERVICE, CatalogService)
-
-
-@api.post("/v3/services", policy="identity:create_service", status=201)
-def create_service(rq: Request) -> dict[str, Any]:
-    """Create a service."""
-    return one(rq, SERVICE, catalog.create_service(rq.tx, creating(rq, SERVICE)))
-
-
-@api.get("/v3/services/{service_id}", policy="identity:get_service", on=service)
-def show_service(rq: Request, found: Target[CatalogService]) -> dict[str, Any]:
-    """Show a service."""
-    return one(rq, SERVICE, found.row)
-
-
-@api.patch("/v3/services/{service_id}", policy="identity:update_service", on=service)
-def update_service(rq: Request, found: Target[CatalogService]) -> dict[str, Any]:
-    """Change a service."""
-    return one(rq, SERVICE, catalog.update_service(rq.tx, found.row, updating(rq, SERVICE, found.row, ())))
-
-
-@api.delete("/v3/services/{service_id}", policy="identity:delete_service", on=service)
-def delete_service(rq: Request, found: Target[CatalogService]) -> None:
-    """Delete a service and its endpoints."""
-    catalog.delete_service(rq.tx, found.row)
-
-
-@api.get("/v3/endpoints", policy="identity:list_endpoints")
-def list_endpoints(rq: Request) -> dict[str, Any]:
-    """List endpoints."""
-    return listing(rq, ENDPOINT, Endpoint)
-
-
 @api.post("/v3/endpoints", policy="identity:create_endpoint", status=201)
 def create_endpoint(rq: Request) -> dict[str, Any]:
     """Create an endpoint; a region that it names in the old way is made."""
@@ -119,20 +62,8 @@ def _ensure_region(rq: Request) -> None:
         catalog.create_region(rq.tx, {}, _REGION_ID.check(region_id))
 
 
-@api.get("/v3/endpoints/{endpoint_id}", policy="identity:get_endpoint", on=endpoint)
-def show_endpoint(rq: Request, found: Target[Endpoint]) -> dict[str, Any]:
-    """Show an endpoint."""
-    return one(rq, ENDPOINT, found.row)
-
-
 @api.patch("/v3/endpoints/{endpoint_id}", policy="identity:update_endpoint", on=endpoint)
 def update_endpoint(rq: Request, found: Target[Endpoint]) -> dict[str, Any]:
     """Change an endpoint; a region that it names in the old way is made."""
     _ensure_region(rq)
     return one(rq, ENDPOINT, catalog.update_endpoint(rq.tx, found.row, updating(rq, ENDPOINT, found.row, ())))
-
-
-@api.delete("/v3/endpoints/{endpoint_id}", policy="identity:delete_endpoint", on=endpoint)
-def delete_endpoint(rq: Request, found: Target[Endpoint]) -> None:
-    """Delete an endpoint."""
-    catalog.delete_endpoint(rq.tx, found.row)

@@ -8,17 +8,22 @@ from pileus.core.paging import Where
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.identity import users
-from pileus.identity.api.base import Target, api, asked_for, creating, domain_of, listing, one, updating
+from pileus.identity.api.base import Target, api, asked_for, creating, domain_of, listing, one
+from pileus.identity.api.plain import plain
 from pileus.identity.resources import GROUP, USER
 from pileus.identity.store import Group, Membership, User
 
+group = plain(
+    GROUP,
+    Group,
+    get=users.get_group,
+    update=users.update_group,
+    delete=users.delete_group,
+    fixed=["domain_id"],
+    but=["list", "create"],
+)
 _m = columns(Membership)
 _MEMBERS = sa.select(_m.user_id).where(_m.group_id == sa.bindparam("group_id"))
-
-
-def group(rq: Request, group_id: str) -> Target[Group]:
-    found = users.get_group(rq.tx, group_id)
-    return Target(found, group=found)
 
 
 def member(rq: Request, group_id: str, user_id: str) -> Target[tuple[Group, User]]:
@@ -46,24 +51,6 @@ def create_group(rq: Request, _: Target[None]) -> dict[str, Any]:
     """Create a group."""
     given = creating(rq, GROUP)
     return one(rq, GROUP, users.create_group(rq.tx, given, domain_of(rq, given)))
-
-
-@api.get("/v3/groups/{group_id}", policy="identity:get_group", on=group)
-def show_group(rq: Request, found: Target[Group]) -> dict[str, Any]:
-    """Show a group."""
-    return one(rq, GROUP, found.row)
-
-
-@api.patch("/v3/groups/{group_id}", policy="identity:update_group", on=group)
-def update_group(rq: Request, found: Target[Group]) -> dict[str, Any]:
-    """Change a group."""
-    return one(rq, GROUP, users.update_group(rq.tx, found.row, updating(rq, GROUP, found.row)))
-
-
-@api.delete("/v3/groups/{group_id}", policy="identity:delete_group", on=group)
-def delete_group(rq: Request, found: Target[Group]) -> None:
-    """Delete a group with its assignments."""
-    users.delete_group(rq.tx, found.row)
 
 
 @api.get("/v3/groups/{group_id}/users", policy="identity:list_users_in_group", on=group)

@@ -1,8 +1,8 @@
 """The Image API v2: one module a resource."""
 
-from pileus.image.api import data, images, imports, info, members, schemas, versions
+from pileus.core import routes
 from pileus.image.api.base import api
 
-APIS = [api]
+routes.load(__name__)
 
-__all__ = ["APIS", "data", "images", "imports", "info", "members", "schemas", "versions"]
+APIS = [api]

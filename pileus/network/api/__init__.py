@@ -1,26 +1,8 @@
-"""The Networking API v2.0: one module for each family of resources."""
+"""The Networking API v2.0: one module a family of resources."""
 
-from pileus.network.api import (
-    floating_ips,
-    networks,
-    operators,
-    pools,
-    ports,
-    qos,
-    quotas,
-    rbac,
-    routers,
-    security_groups,
-    subnets,
-    tags,
-    trunks,
-    versions,
-)
+from pileus.core import routes
 from pileus.network.api.base import api, root
 
-APIS = [api, root]
+routes.load(__name__)
 
-__all__ = [
-    "APIS", "floating_ips", "networks", "operators", "pools", "ports", "qos", "quotas", "rbac", "routers", "security_groups",
-    "subnets", "tags", "trunks", "versions",
-]  # fmt: skip
+APIS = [api, root]
