@@ -17,7 +17,9 @@ from pileus.identity.tokens import Payload, Token
 @api.post("/v3/auth/tokens", policy=PUBLIC, tx="", status=201)
 def issue_token(rq: Request) -> Response:
     """Authenticate and issue a token."""
-    secret, token = authentication.log_in(rq.cloud.db, rq.cloud.tokens, authentication.parse(rq.json))
+    cloud = rq.cloud
+    auth = authentication.parse(rq.json)
+    secret, token = authentication.log_in(cloud.db, cloud.tokens, cloud.settings, auth, rq.headers)
     with rq.cloud.db.read() as tx:
         body = render(tx, token, with_catalog="nocatalog" not in rq.query)
     return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})

@@ -1,0 +1,14 @@
+"""The ways to say and prove who one is (Identity API v3, "Authentication"), one module each; METHODS lists them.
+
+A method turns what a client sent under its name into a claim, looking things up in a reading transaction. The claim is
+proved outside any transaction, because proving is slow by design; what that changes is written afterwards.
+"""
+
+from pileus.identity.methods import application_credential, password, token
+from pileus.identity.methods.claims import Attempt, Claim, Method
+
+METHODS: dict[str, Method] = {
+    method.name: method for method in (password.METHOD, token.METHOD, application_credential.METHOD)
+}
+
+__all__ = ["METHODS", "Attempt", "Claim", "Method"]

@@ -1,0 +1,83 @@
+"""What every method works with: the attempt it is part of, and the claim it makes of it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pileus.core.db import Tx
+from pileus.core.errors import BadRequest
+from pileus.identity.store import ApplicationCredential, Project, User
+from pileus.identity.tokens import Payload, Tokens
+from pileus.settings import Settings
+
+WRONG = "The request you have made requires authentication."  # in the same words whatever was wrong
+
+
+class DomainRef(msgspec.Struct):
+    id: str | None = None
+    name: str | None = None
+
+
+class UserRef(msgspec.Struct):
+    id: str | None = None
+    name: str | None = None
+    domain: DomainRef | None = None
+
+
+class Attempt(NamedTuple):
+    """One request for a token: what its methods may look at."""
+
+    tx: Tx
+    tokens: Tokens
+    settings: Settings
+    headers: dict[str, str]
+
+
+def taken_as_given() -> bool:
+    return True
+
+
+class Claim(msgspec.Struct):
+    """Who somebody says they are. `prove` tells whether it is true; it may take long and has no transaction.
+
+    `accepted` and `refused` write down what follows from a log-in that succeeded, or from a proof that failed.
+    """
+
+    method: str
+    user: User | None
+    prove: Callable[[], bool] = taken_as_given
+    accepted: Callable[[Tx], None] | None = None
+    refused: Callable[[Tx], None] | None = None
+    parent: Payload | None = None  # the token it is made from
+    credential: ApplicationCredential | None = None
+    expires_at: str | None = None  # no token made from it lives longer
+
+
+class Method(NamedTuple):
+    """`shape` is what a body has under the method's name; `claim` raises Unauthorized, Forbidden or BadRequest."""
+
+    name: str
+    shape: type[msgspec.Struct]
+    claim: Callable[[Attempt, Any], Claim]
+
+
+def find_user(tx: Tx, given: UserRef) -> User | None:
+    """Raises BadRequest when nobody is named."""
+    if given.id:
+        return tx.find(User, id=given.id)
+    if given.name and given.domain:
+        domain = find_domain(tx, given.domain)
+        return tx.find(User, domain_id=domain.id, name=given.name) if domain else None
+    raise BadRequest("Expecting to find id, or name and domain, in user.")
+
+
+def find_domain(tx: Tx, given: DomainRef) -> Project | None:
+    """Raises BadRequest when none is named."""
+    if given.id:
+        domain = tx.find(Project, id=given.id)
+    elif given.name:
+        domain = tx.find(Project, domain_id=None, name=given.name)
+    else:
+        raise BadRequest("Expecting to find id or name in domain.")
+    return domain if domain is not None and domain.is_domain else None

@@ -1,0 +1,22 @@
+"""`token`: a valid token is exchanged for one of another scope, which ends when it does."""
+
+import msgspec
+
+from pileus.core.errors import Forbidden, Unauthorized
+from pileus.identity.methods.claims import WRONG, Attempt, Claim, Method
+
+
+class Given(msgspec.Struct):
+    id: str
+
+
+def claim(attempt: Attempt, given: Given) -> Claim:
+    found = attempt.tokens.load(attempt.tx, given.id)
+    if found is None:
+        raise Unauthorized(WRONG)
+    if found.payload.trust_id or found.payload.application_credential_id:
+        raise Forbidden("A token got by delegation cannot be exchanged for another.")
+    return Claim("token", found.user, parent=found.payload, expires_at=found.payload.expires_at)
+
+
+METHOD = Method("token", Given, claim)
