@@ -25,7 +25,6 @@ def declare(
     handlers: Mapping[str, Handler],
     *,
     noun: str,
-    nouns: str,
     rule: Callable[[str], str],
     on: Lookup,
     new: Lookup | None = None,
@@ -34,8 +33,9 @@ def declare(
     """Adds a route for each of `handlers`, by verb: `path` for all, `path/{key}` for the one that `on` looks up.
 
     `rule` gives a verb's policy rule, `new` what a create is asked about. The sentence that the coverage page shows is the
-    handler's own docstring, or else made of `noun` and `nouns`.
+    handler's own docstring, or else made of `noun`.
     """
+    nouns = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
     methods = {"list": "GET", "create": "POST", "show": "GET", "update": update, "delete": "DELETE"}
     for verb, handler in handlers.items():
         single, status, sentence = VERBS[verb]

@@ -97,7 +97,6 @@ def plain(
         f"{name}_id",
         {verb: handler for verb, handler in handlers.items() if verb not in but},
         noun=verbs.words,
-        nouns=resource.plural.replace("_", " "),
         rule=lambda verb: _rule(resource, verb),
         on=lookup,
         new=new or asked,

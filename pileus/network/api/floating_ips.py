@@ -6,7 +6,8 @@ from pileus.core import paging
 from pileus.core.wire import Request
 from pileus.network import rows
 from pileus.network.api import networks
-from pileus.network.api.base import api, constrained, create, listing, own_clause, owner, show, viewer
+from pileus.network.api.base import api, constrained, owner, viewer
+from pileus.network.api.plain import plain
 from pileus.network.resources.routers import floatingip as FLOATINGIP
 from pileus.network.service import floating_ips, lookup
 from pileus.network.store import queries
@@ -32,25 +33,17 @@ def dress(rq: Request, found: list[rows.FloatingIP]) -> None:
         }
 
 
-def dressed(rq: Request, row: rows.FloatingIP) -> rows.FloatingIP:
-    dress(rq, [row])
-    return row
-
-
-@api.get("/floatingips", policy="get_floatingip")
-def list_floatingips(rq: Request) -> dict[str, Any]:
-    """List floating IPs."""
-    return listing(rq, FLOATINGIP, rows.FloatingIP, own_clause(rq, rows.FloatingIP), lambda found: dress(rq, found))
-
-
-@api.post("/floatingips", policy="create_floatingip", status=201)
-def create_floatingip(rq: Request) -> dict[str, Any]:
-    """Create a floating IP, or several."""
-
-    def make(values: dict[str, Any]) -> rows.FloatingIP:
-        return dressed(rq, floating_ips.create_floating_ip(rq.tx, viewer(rq), owner(rq, values), **values))
-
-    return create(rq, FLOATINGIP, make)
+plain(
+    FLOATINGIP,
+    rows.FloatingIP,
+    "/floatingips",
+    on=floating_ip,
+    make=lambda rq, values: floating_ips.create_floating_ip(rq.tx, viewer(rq), owner(rq, values), **values),
+    change=lambda rq, found, values: floating_ips.update_floating_ip(rq.tx, viewer(rq), found, **values),
+    delete=lambda rq, found: floating_ips.delete_floating_ip(rq.tx, found),
+    dress=dress,
+    noun="floating IP",
+)
 
 
 @api.get("/floatingip_pools", policy="get_floatingip_pool")
@@ -73,22 +66,3 @@ def list_floatingip_pools(rq: Request) -> dict[str, Any]:
             for subnet in queries.select_in(rq.tx, rows.Subnet, "network_id", outside)
         ]
     }
-
-
-@api.get("/floatingips/{id}", policy="get_floatingip", on=floating_ip)
-def show_floatingip(rq: Request, found: rows.FloatingIP) -> dict[str, Any]:
-    """Show a floating IP."""
-    return show(rq, FLOATINGIP, dressed(rq, found))
-
-
-@api.put("/floatingips/{id}", policy="update_floatingip", on=floating_ip)
-def update_floatingip(rq: Request, found: rows.FloatingIP) -> dict[str, Any]:
-    """Lead a floating IP to a port, or nowhere."""
-    values = FLOATINGIP.parse_update(rq)
-    return show(rq, FLOATINGIP, dressed(rq, floating_ips.update_floating_ip(rq.tx, viewer(rq), found, **values)))
-
-
-@api.delete("/floatingips/{id}", policy="delete_floatingip", on=floating_ip)
-def delete_floatingip(rq: Request, found: rows.FloatingIP) -> None:
-    """Delete a floating IP."""
-    floating_ips.delete_floating_ip(rq.tx, found)

@@ -1,13 +1,12 @@
 """Networks (Networking API, "Networks")."""
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, constrained, create, flag_clause, listing, owner, show, viewer
+from pileus.network.api.base import Clause, constrained, flag_clause, owner, viewer
+from pileus.network.api.plain import plain
 from pileus.network.resources.networks import network as NETWORK
 from pileus.network.service import lookup, networks, pools
 from pileus.network.store import queries
@@ -46,43 +45,19 @@ def dress(rq: Request, found: list[rows.Network]) -> None:
             by_id[policy.object_id].shared = True
 
 
-def dressed(rq: Request, row: rows.Network) -> rows.Network:
-    dress(rq, [row])
-    return row
-
-
-@api.get("/networks", policy="get_network")
-def list_networks(rq: Request) -> dict[str, Any]:
-    """List networks."""
+def clauses(rq: Request) -> list[Clause]:
     shared = sa.or_(_network.shared, _OPENED)
-    clauses = [*visible(rq), *flag_clause(rq, "shared", shared, {"viewer": rq.ctx.project_id or ""})]
-    return listing(rq, NETWORK, rows.Network, clauses, lambda found: dress(rq, found))
+    return [*visible(rq), *flag_clause(rq, "shared", shared, {"viewer": rq.ctx.project_id or ""})]
 
 
-@api.post("/networks", policy="create_network", status=201)
-def create_network(rq: Request) -> dict[str, Any]:
-    """Create a network, or several."""
-
-    def make(values: dict[str, Any]) -> rows.Network:
-        return dressed(rq, networks.create_network(rq.tx, viewer(rq), owner(rq, values), **values))
-
-    return create(rq, NETWORK, make)
-
-
-@api.get("/networks/{id}", policy="get_network", on=network)
-def show_network(rq: Request, found: rows.Network) -> dict[str, Any]:
-    """Show a network."""
-    return show(rq, NETWORK, dressed(rq, found))
-
-
-@api.put("/networks/{id}", policy="update_network", on=network)
-def update_network(rq: Request, found: rows.Network) -> dict[str, Any]:
-    """Update a network."""
-    changed = networks.update_network(rq.tx, viewer(rq), found, **NETWORK.parse_update(rq))
-    return show(rq, NETWORK, dressed(rq, changed))
-
-
-@api.delete("/networks/{id}", policy="delete_network", on=network)
-def delete_network(rq: Request, found: rows.Network) -> None:
-    """Delete a network with its subnets."""
-    networks.delete_network(rq.tx, found)
+plain(
+    NETWORK,
+    rows.Network,
+    "/networks",
+    on=network,
+    make=lambda rq, values: networks.create_network(rq.tx, viewer(rq), owner(rq, values), **values),
+    change=lambda rq, found, values: networks.update_network(rq.tx, viewer(rq), found, **values),
+    delete=lambda rq, found: networks.delete_network(rq.tx, found),
+    clauses=clauses,
+    dress=dress,
+)

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, constrained, create, listing, owner, show, viewer
+from pileus.network.api.base import Clause, api, constrained, owner, viewer
+from pileus.network.api.plain import plain
 from pileus.network.resources.networks import address_scope as SCOPE
 from pileus.network.resources.networks import subnetpool as POOL
 from pileus.network.service import lookup, pools
@@ -32,38 +33,35 @@ def visible(rq: Request, struct: type[Any], kind: str) -> list[Clause]:
     return [("visible", clause, {"viewer": rq.ctx.project_id or ""})]
 
 
-@api.get("/subnetpools", policy="get_subnetpool")
-def list_subnetpools(rq: Request) -> dict[str, Any]:
-    """List subnet pools."""
-    return listing(rq, POOL, rows.SubnetPool, visible(rq, rows.SubnetPool, "subnetpool"))
+plain(
+    POOL,
+    rows.SubnetPool,
+    "/subnetpools",
+    on=pool,
+    make=lambda rq, values: pools.create_pool(rq.tx, viewer(rq), owner(rq, values), **values),
+    change=lambda rq, found, values: pools.update_pool(rq.tx, viewer(rq), found, **values),
+    delete=lambda rq, found: pools.delete_pool(rq.tx, found),
+    clauses=lambda rq: visible(rq, rows.SubnetPool, "subnetpool"),
+    noun="subnet pool",
+)
 
 
-@api.post("/subnetpools", policy="create_subnetpool", status=201)
-def create_subnetpool(rq: Request) -> dict[str, Any]:
-    """Create a subnet pool, or several."""
-
-    def make(values: dict[str, Any]) -> rows.SubnetPool:
-        return pools.create_pool(rq.tx, viewer(rq), owner(rq, values), **values)
-
-    return create(rq, POOL, make)
+def change_scope(rq: Request, found: rows.AddressScope, values: dict[str, Any]) -> rows.AddressScope:
+    if "shared" in values:
+        rq.authorize("update_address_scope:shared", found)
+    return pools.update_scope(rq.tx, found, **values)
 
 
-@api.get("/subnetpools/{id}", policy="get_subnetpool", on=pool)
-def show_subnetpool(rq: Request, found: rows.SubnetPool) -> dict[str, Any]:
-    """Show a subnet pool."""
-    return show(rq, POOL, found)
-
-
-@api.put("/subnetpools/{id}", policy="update_subnetpool", on=pool)
-def update_subnetpool(rq: Request, found: rows.SubnetPool) -> dict[str, Any]:
-    """Update a subnet pool."""
-    return show(rq, POOL, pools.update_pool(rq.tx, viewer(rq), found, **POOL.parse_update(rq)))
-
-
-@api.delete("/subnetpools/{id}", policy="delete_subnetpool", on=pool)
-def delete_subnetpool(rq: Request, found: rows.SubnetPool) -> None:
-    """Delete a subnet pool."""
-    pools.delete_pool(rq.tx, found)
+plain(
+    SCOPE,
+    rows.AddressScope,
+    "/address-scopes",
+    on=scope,
+    make=lambda rq, values: pools.create_scope(rq.tx, owner(rq, values), **values),
+    change=change_scope,
+    delete=lambda rq, found: pools.delete_scope(rq.tx, found),
+    clauses=lambda rq: visible(rq, rows.AddressScope, "address_scope"),
+)
 
 
 PREFIXES = POOL.fields["prefixes"]
@@ -79,40 +77,3 @@ def add_prefixes(rq: Request, found: rows.SubnetPool) -> dict[str, Any]:
 def remove_prefixes(rq: Request, found: rows.SubnetPool) -> dict[str, Any]:
     """Take prefixes from a subnet pool."""
     return {"prefixes": pools.remove_prefixes(rq.tx, found, PREFIXES.check(rq.json.get("prefixes"))).prefixes}
-
-
-@api.get("/address-scopes", policy="get_address_scope")
-def list_address_scopes(rq: Request) -> dict[str, Any]:
-    """List address scopes."""
-    return listing(rq, SCOPE, rows.AddressScope, visible(rq, rows.AddressScope, "address_scope"))
-
-
-@api.post("/address-scopes", policy="create_address_scope", status=201)
-def create_address_scope(rq: Request) -> dict[str, Any]:
-    """Create an address scope, or several."""
-
-    def make(values: dict[str, Any]) -> rows.AddressScope:
-        return pools.create_scope(rq.tx, owner(rq, values), **values)
-
-    return create(rq, SCOPE, make)
-
-
-@api.get("/address-scopes/{id}", policy="get_address_scope", on=scope)
-def show_address_scope(rq: Request, found: rows.AddressScope) -> dict[str, Any]:
-    """Show an address scope."""
-    return show(rq, SCOPE, found)
-
-
-@api.put("/address-scopes/{id}", policy="update_address_scope", on=scope)
-def update_address_scope(rq: Request, found: rows.AddressScope) -> dict[str, Any]:
-    """Update an address scope."""
-    values = SCOPE.parse_update(rq)
-    if "shared" in values:
-        rq.authorize("update_address_scope:shared", found)
-    return show(rq, SCOPE, pools.update_scope(rq.tx, found, **values))
-
-
-@api.delete("/address-scopes/{id}", policy="delete_address_scope", on=scope)
-def delete_address_scope(rq: Request, found: rows.AddressScope) -> None:
-    """Delete an address scope."""
-    pools.delete_scope(rq.tx, found)

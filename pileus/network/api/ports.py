@@ -10,7 +10,8 @@ from pileus.core.paging import like_escape
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, constrained, create, listing, owner, show, viewer
+from pileus.network.api.base import Clause, api, constrained, create, owner, viewer
+from pileus.network.api.plain import plain
 from pileus.network.resources.ports import port as PORT
 from pileus.network.resources.trunks import sub_port_view
 from pileus.network.service import lookup, ports, trunks
@@ -87,13 +88,6 @@ def _group_clauses(rq: Request) -> list[Clause]:
     return [("security_groups", _port.id.in_(members), {"groups": wanted})]
 
 
-@api.get("/ports", policy="get_port")
-def list_ports(rq: Request) -> dict[str, Any]:
-    """List ports."""
-    clauses = [*visible(rq), *_address_clauses(rq), *_group_clauses(rq)]
-    return listing(rq, PORT, rows.Port, clauses, lambda found: dress(rq, found))
-
-
 def _authorize(rq: Request, verb: str, network: rows.Network, project_id: str, body: dict[str, Any]) -> None:
     """On another project's network a port takes what it is given."""
     target = {
@@ -110,6 +104,15 @@ def _authorize(rq: Request, verb: str, network: rows.Network, project_id: str, b
         rq.authorize(f"{verb}_port:fixed_ips:{kind}", target)
 
 
+def _changed(found: rows.Port, body: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """What of the body is not as it is already: clients send whole ports back."""
+    return {
+        name: value
+        for name, value in body.items()
+        if (field := PORT.fields.get(name)) and values.get(field.source) != getattr(found, field.source, None)
+    }
+
+
 @api.post("/ports", policy="create_port", status=201)
 def create_port(rq: Request) -> dict[str, Any]:
     """Create a port, or several."""
@@ -124,32 +127,19 @@ def create_port(rq: Request) -> dict[str, Any]:
     return create(rq, PORT, make)
 
 
-@api.get("/ports/{id}", policy="get_port", on=port)
-def show_port(rq: Request, found: rows.Port) -> dict[str, Any]:
-    """Show a port."""
-    dress(rq, [found])
-    return show(rq, PORT, found)
-
-
-@api.put("/ports/{id}", policy="update_port", on=port)
-def update_port(rq: Request, found: rows.Port) -> dict[str, Any]:
-    """Update a port."""
-    values = PORT.parse_update(rq)
+def change(rq: Request, found: rows.Port, values: dict[str, Any]) -> rows.Port:
     network = rq.tx.get(rows.Network, id=found.network_id)
     _authorize(rq, "update", network, found.project_id, _changed(found, rq.unwrap(PORT.name), values))
-    return show(rq, PORT, ports.update_port(rq.tx, viewer(rq), found, **values))
+    return ports.update_port(rq.tx, viewer(rq), found, **values)
 
 
-def _changed(found: rows.Port, body: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """What of the body is not as it is already: clients send whole ports back."""
-    return {
-        name: value
-        for name, value in body.items()
-        if (field := PORT.fields.get(name)) and values.get(field.source) != getattr(found, field.source, None)
-    }
-
-
-@api.delete("/ports/{id}", policy="delete_port", on=port)
-def delete_port(rq: Request, found: rows.Port) -> None:
-    """Delete a port."""
-    ports.delete_port(rq.tx, found)
+plain(
+    PORT,
+    rows.Port,
+    "/ports",
+    on=port,
+    change=change,
+    delete=lambda rq, found: ports.delete_port(rq.tx, found),
+    clauses=lambda rq: [*visible(rq), *_address_clauses(rq), *_group_clauses(rq)],
+    dress=dress,
+)

@@ -8,7 +8,8 @@ from pileus.core.errors import NotFound
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import api, constrained, create, flag_clause, listing, owner, show, viewer
+from pileus.network.api.base import Clause, api, constrained, flag_clause, owner, viewer
+from pileus.network.api.plain import plain
 from pileus.network.api.pools import visible
 from pileus.network.resources.qos import DIRECTIONS, DSCP_MARKS, RULES, rule_view
 from pileus.network.resources.qos import policy as POLICY
@@ -38,46 +39,24 @@ def dress(rq: Request, found: list[rows.QosPolicy]) -> None:
         row.rules = rules[row.id]  # type: ignore[attr-defined]
 
 
-def dressed(rq: Request, row: rows.QosPolicy) -> rows.QosPolicy:
-    dress(rq, [row])
-    return row
-
-
-@api.get("/qos/policies", policy="get_policy")
-def list_policies(rq: Request) -> dict[str, Any]:
-    """List QoS policies."""
+def clauses(rq: Request) -> list[Clause]:
     opened = _policy.id.in_(queries.opened_to("qos_policy"))
     shared = flag_clause(rq, "shared", sa.or_(_policy.shared, opened), {"viewer": rq.ctx.project_id or ""})
-    clauses = [*visible(rq, rows.QosPolicy, "qos_policy"), *shared]
-    return listing(rq, POLICY, rows.QosPolicy, clauses, lambda found: dress(rq, found))
+    return [*visible(rq, rows.QosPolicy, "qos_policy"), *shared]
 
 
-@api.post("/qos/policies", policy="create_policy", status=201)
-def create_policy(rq: Request) -> dict[str, Any]:
-    """Create a QoS policy."""
-
-    def make(values: dict[str, Any]) -> rows.QosPolicy:
-        return dressed(rq, qos.create_policy(rq.tx, owner(rq, values), **values))
-
-    return create(rq, POLICY, make)
-
-
-@api.get("/qos/policies/{id}", policy="get_policy", on=policy)
-def show_policy(rq: Request, found: rows.QosPolicy) -> dict[str, Any]:
-    """Show a QoS policy with its rules."""
-    return show(rq, POLICY, dressed(rq, found))
-
-
-@api.put("/qos/policies/{id}", policy="update_policy", on=policy)
-def update_policy(rq: Request, found: rows.QosPolicy) -> dict[str, Any]:
-    """Update a QoS policy."""
-    return show(rq, POLICY, dressed(rq, qos.update_policy(rq.tx, found, **POLICY.parse_update(rq))))
-
-
-@api.delete("/qos/policies/{id}", policy="delete_policy", on=policy)
-def delete_policy(rq: Request, found: rows.QosPolicy) -> None:
-    """Delete a QoS policy that nobody uses."""
-    qos.delete_policy(rq.tx, found)
+plain(
+    POLICY,
+    rows.QosPolicy,
+    "/qos/policies",
+    on=policy,
+    make=lambda rq, values: qos.create_policy(rq.tx, owner(rq, values), **values),
+    change=lambda rq, found, values: qos.update_policy(rq.tx, found, **values),
+    delete=lambda rq, found: qos.delete_policy(rq.tx, found),
+    clauses=clauses,
+    dress=dress,
+    noun="QoS policy",
+)
 
 
 @api.get("/qos/rule-types", policy="get_rule_type", tx="")

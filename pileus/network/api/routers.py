@@ -6,7 +6,8 @@ from pileus.core.errors import BadRequest
 from pileus.core.fields import Uuid
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import api, constrained, create, listing, own_clause, owner, show, viewer
+from pileus.network.api.base import api, constrained, owner, viewer
+from pileus.network.api.plain import plain
 from pileus.network.resources.routers import router as ROUTER
 from pileus.network.resources.standard import routes
 from pileus.network.service import lookup, routers
@@ -27,11 +28,6 @@ def dress(rq: Request, found: list[rows.Router]) -> None:
         row.gateway_port = ports.get(row.gateway_port_id or "")  # type: ignore[attr-defined]
 
 
-def dressed(rq: Request, row: rows.Router) -> rows.Router:
-    dress(rq, [row])
-    return row
-
-
 def _check_ha(values: dict[str, Any]) -> None:
     """Every router's way out can move to another host; there is no other kind."""
     if values.pop("ha", True) is False:
@@ -45,44 +41,29 @@ def _authorize_gateway(rq: Request, verb: str, values: dict[str, Any], project_i
             rq.authorize(f"{verb}_router:external_gateway_info:{name}", {"project_id": project_id})
 
 
-@api.get("/routers", policy="get_router")
-def list_routers(rq: Request) -> dict[str, Any]:
-    """List routers."""
-    return listing(rq, ROUTER, rows.Router, own_clause(rq, rows.Router), lambda found: dress(rq, found))
+def make(rq: Request, values: dict[str, Any]) -> rows.Router:
+    project_id = owner(rq, values)
+    _check_ha(values)
+    _authorize_gateway(rq, "create", values, project_id)
+    return routers.create_router(rq.tx, viewer(rq), project_id, **values)
 
 
-@api.post("/routers", policy="create_router", status=201)
-def create_router(rq: Request) -> dict[str, Any]:
-    """Create a router, or several."""
-
-    def make(values: dict[str, Any]) -> rows.Router:
-        project_id = owner(rq, values)
-        _check_ha(values)
-        _authorize_gateway(rq, "create", values, project_id)
-        return dressed(rq, routers.create_router(rq.tx, viewer(rq), project_id, **values))
-
-    return create(rq, ROUTER, make)
-
-
-@api.get("/routers/{id}", policy="get_router", on=router)
-def show_router(rq: Request, found: rows.Router) -> dict[str, Any]:
-    """Show a router."""
-    return show(rq, ROUTER, dressed(rq, found))
-
-
-@api.put("/routers/{id}", policy="update_router", on=router)
-def update_router(rq: Request, found: rows.Router) -> dict[str, Any]:
-    """Update a router."""
-    values = ROUTER.parse_update(rq)
+def change(rq: Request, found: rows.Router, values: dict[str, Any]) -> rows.Router:
     _check_ha(values)
     _authorize_gateway(rq, "update", values, found.project_id)
-    return show(rq, ROUTER, dressed(rq, routers.update_router(rq.tx, viewer(rq), found, **values)))
+    return routers.update_router(rq.tx, viewer(rq), found, **values)
 
 
-@api.delete("/routers/{id}", policy="delete_router", on=router)
-def delete_router(rq: Request, found: rows.Router) -> None:
-    """Delete a router."""
-    routers.delete_router(rq.tx, found)
+render = plain(
+    ROUTER,
+    rows.Router,
+    "/routers",
+    on=router,
+    make=make,
+    change=change,
+    delete=lambda rq, found: routers.delete_router(rq.tx, found),
+    dress=dress,
+)
 
 
 def _interface(rq: Request) -> tuple[str | None, str | None]:
@@ -130,10 +111,10 @@ def _routes(rq: Request) -> list[dict[str, str]]:
 @api.put("/routers/{id}/add_extraroutes", policy="add_extraroutes", on=router)
 def add_extraroutes(rq: Request, found: rows.Router) -> dict[str, Any]:
     """Add routes to a router."""
-    return show(rq, ROUTER, dressed(rq, routers.add_routes(rq.tx, found, _routes(rq))))
+    return render(rq, routers.add_routes(rq.tx, found, _routes(rq)))
 
 
 @api.put("/routers/{id}/remove_extraroutes", policy="remove_extraroutes", on=router)
 def remove_extraroutes(rq: Request, found: rows.Router) -> dict[str, Any]:
     """Remove routes from a router."""
-    return show(rq, ROUTER, dressed(rq, routers.remove_routes(rq.tx, found, _routes(rq))))
+    return render(rq, routers.remove_routes(rq.tx, found, _routes(rq)))

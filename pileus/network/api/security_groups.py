@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, constrained, create, flag_clause, listing, owner, show, viewer
+from pileus.network.api.base import Clause, api, constrained, flag_clause, listing, owner, viewer
+from pileus.network.api.plain import plain
 from pileus.network.resources.security_groups import group as GROUP
 from pileus.network.resources.security_groups import rule as RULE
 from pileus.network.service import lookup, security_groups
@@ -51,11 +52,6 @@ def dress(rq: Request, found: list[rows.SecurityGroup]) -> None:
         by_id[member.security_group_id].rules.append(member)  # type: ignore[attr-defined]
 
 
-def dressed(rq: Request, row: rows.SecurityGroup) -> rows.SecurityGroup:
-    dress(rq, [row])
-    return row
-
-
 def dress_rules(rq: Request, found: list[rows.SecurityGroupRule]) -> None:
     groups = queries.by_id(rq.tx, rows.SecurityGroup, (row.security_group_id for row in found))
     for row in found:
@@ -82,32 +78,17 @@ def list_security_groups(rq: Request) -> dict[str, Any]:
         return listing(rq, GROUP, rows.SecurityGroup, [*visible(rq), *shared], lambda found: dress(rq, found))
 
 
-@api.post("/security-groups", policy="create_security_group", status=201)
-def create_security_group(rq: Request) -> dict[str, Any]:
-    """Create a security group, or several."""
-
-    def make(values: dict[str, Any]) -> rows.SecurityGroup:
-        return dressed(rq, security_groups.create_group(rq.tx, owner(rq, values), **values))
-
-    return create(rq, GROUP, make)
-
-
-@api.get("/security-groups/{id}", policy="get_security_group", on=group)
-def show_security_group(rq: Request, found: rows.SecurityGroup) -> dict[str, Any]:
-    """Show a security group."""
-    return show(rq, GROUP, dressed(rq, found))
-
-
-@api.put("/security-groups/{id}", policy="update_security_group", on=group)
-def update_security_group(rq: Request, found: rows.SecurityGroup) -> dict[str, Any]:
-    """Update a security group."""
-    return show(rq, GROUP, dressed(rq, security_groups.update_group(rq.tx, found, **GROUP.parse_update(rq))))
-
-
-@api.delete("/security-groups/{id}", policy="delete_security_group", on=group)
-def delete_security_group(rq: Request, found: rows.SecurityGroup) -> None:
-    """Delete a security group."""
-    security_groups.delete_group(rq.tx, found, viewer(rq).admin)
+plain(
+    GROUP,
+    rows.SecurityGroup,
+    "/security-groups",
+    on=group,
+    make=lambda rq, values: security_groups.create_group(rq.tx, owner(rq, values), **values),
+    change=lambda rq, found, values: security_groups.update_group(rq.tx, found, **values),
+    delete=lambda rq, found: security_groups.delete_group(rq.tx, found, viewer(rq).admin),
+    dress=dress,
+    but=["list"],
+)
 
 
 @api.get("/security-group-rules", policy="get_security_group_rule", tx="")
@@ -119,24 +100,13 @@ def list_security_group_rules(rq: Request) -> dict[str, Any]:
         return listing(rq, RULE, rows.SecurityGroupRule, clauses, lambda found: dress_rules(rq, found))
 
 
-@api.post("/security-group-rules", policy="create_security_group_rule", status=201)
-def create_security_group_rule(rq: Request) -> dict[str, Any]:
-    """Create a rule, or several."""
-
-    def make(values: dict[str, Any]) -> rows.SecurityGroupRule:
-        return security_groups.create_rule(rq.tx, viewer(rq), owner(rq, values), **values)
-
-    return create(rq, RULE, make)
-
-
-@api.get("/security-group-rules/{id}", policy="get_security_group_rule", on=rule)
-def show_security_group_rule(rq: Request, found: rows.SecurityGroupRule) -> dict[str, Any]:
-    """Show a rule."""
-    dress_rules(rq, [found])
-    return show(rq, RULE, found)
-
-
-@api.delete("/security-group-rules/{id}", policy="delete_security_group_rule", on=rule)
-def delete_security_group_rule(rq: Request, found: rows.SecurityGroupRule) -> None:
-    """Delete a rule."""
-    security_groups.delete_rule(rq.tx, found)
+plain(
+    RULE,
+    rows.SecurityGroupRule,
+    "/security-group-rules",
+    on=rule,
+    make=lambda rq, values: security_groups.create_rule(rq.tx, viewer(rq), owner(rq, values), **values),
+    delete=lambda rq, found: security_groups.delete_rule(rq.tx, found),
+    dress=dress_rules,
+    but=["list"],
+)

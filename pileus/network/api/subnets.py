@@ -8,7 +8,8 @@ from pileus.core.errors import BadRequest
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, constrained, create, flag_clause, listing, owner, show, viewer
+from pileus.network.api.base import Clause, constrained, flag_clause, owner, viewer
+from pileus.network.api.plain import plain
 from pileus.network.resources.networks import subnet as SUBNET
 from pileus.network.service import lookup, pools, subnets
 from pileus.network.store import queries
@@ -45,28 +46,17 @@ def dress(rq: Request, found: list[rows.Subnet]) -> None:
         row.external = networks[row.network_id].external  # type: ignore[attr-defined]
 
 
-@api.get("/subnets", policy="get_subnet")
-def list_subnets(rq: Request) -> dict[str, Any]:
-    """List subnets."""
+def clauses(rq: Request) -> list[Clause]:
     shared = _subnet.network_id.in_(_SHARED_NETWORKS)
-    clauses = [*visible(rq), *flag_clause(rq, "shared", shared, {"viewer": rq.ctx.project_id or ""})]
-    return listing(rq, SUBNET, rows.Subnet, clauses, lambda found: dress(rq, found), ["shared"])
+    return [*visible(rq), *flag_clause(rq, "shared", shared, {"viewer": rq.ctx.project_id or ""})]
 
 
-@api.post("/subnets", policy="create_subnet", status=201)
-def create_subnet(rq: Request) -> dict[str, Any]:
-    """Create a subnet, or several."""
-
-    def make(values: dict[str, Any]) -> rows.Subnet:
-        network = lookup.get_network(rq.tx, viewer(rq), values.pop("network_id"))
-        project_id = owner(rq, values)
-        rq.authorize("create_subnet", {"project_id": network.project_id, "network_project_id": network.project_id})
-        _choose_cidr(rq, values)
-        made = subnets.create_subnet(rq.tx, project_id, network, **values)
-        made.external = network.external  # type: ignore[attr-defined]
-        return made
-
-    return create(rq, SUBNET, make)
+def make(rq: Request, values: dict[str, Any]) -> rows.Subnet:
+    network = lookup.get_network(rq.tx, viewer(rq), values.pop("network_id"))
+    project_id = owner(rq, values)
+    rq.authorize("create_subnet", {"project_id": network.project_id, "network_project_id": network.project_id})
+    _choose_cidr(rq, values)
+    return subnets.create_subnet(rq.tx, project_id, network, **values)
 
 
 def _choose_cidr(rq: Request, values: dict[str, Any]) -> None:
@@ -87,21 +77,15 @@ def _choose_cidr(rq: Request, values: dict[str, Any]) -> None:
     values.pop("prefixlen", None)
 
 
-@api.get("/subnets/{id}", policy="get_subnet", on=subnet)
-def show_subnet(rq: Request, found: rows.Subnet) -> dict[str, Any]:
-    """Show a subnet."""
-    return show(rq, SUBNET, found)
-
-
-@api.put("/subnets/{id}", policy="update_subnet", on=subnet)
-def update_subnet(rq: Request, found: rows.Subnet) -> dict[str, Any]:
-    """Update a subnet."""
-    changed = subnets.update_subnet(rq.tx, found, **SUBNET.parse_update(rq))
-    dress(rq, [changed])
-    return show(rq, SUBNET, changed)
-
-
-@api.delete("/subnets/{id}", policy="delete_subnet", on=subnet)
-def delete_subnet(rq: Request, found: rows.Subnet) -> None:
-    """Delete a subnet."""
-    subnets.delete_subnet(rq.tx, found)
+plain(
+    SUBNET,
+    rows.Subnet,
+    "/subnets",
+    on=subnet,
+    make=make,
+    change=lambda rq, found, values: subnets.update_subnet(rq.tx, found, **values),
+    delete=lambda rq, found: subnets.delete_subnet(rq.tx, found),
+    clauses=clauses,
+    dress=dress,
+    also=["shared"],
+)
