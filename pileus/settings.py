@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, kw_only=True):
     external: External = msgspec.field(default_factory=External)
     policy_file: str = ""
     token_seconds: int = 3600 * 4
+    token_provider: str = "fernet"  # or jws: what new tokens are; both are read
     dns_domain: str = "openstacklocal."  # of ports' names, as DHCP and the internal DNS tell them
     dhcp_domain: str = "novalocal"  # of servers' names, as metadata tells them
     image_content_check: bool = True

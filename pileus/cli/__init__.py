@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 # Verbs are loaded when asked for: `pileus node` need not pay for importing the controller.
-COMMANDS = ["serve", "node", "up", "down", "status", "env", "logs", "fsck", "image", "demo"]
+COMMANDS = ["serve", "node", "up", "down", "status", "env", "logs", "fsck", "image", "demo", "identity"]
 
 
 class Verbs(click.Group):

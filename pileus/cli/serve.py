@@ -26,9 +26,11 @@ def command(state: Path) -> None:
     # both processes need the same modules: imported once, shared between them after the fork; no thread runs before it
     from pileus.app import Application
     from pileus.cloud import Cloud, prepare
+    from pileus.identity import check_keys
 
     try:
         prepare(settings).close()
+        check_keys(settings.folder)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     parent = os.getpid()

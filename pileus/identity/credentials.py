@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cryptography.fernet import InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 
 from pileus.core import clock
 from pileus.core.db import Tx
@@ -17,19 +17,27 @@ FOLDER = "keys-credentials"  # in the state folder
 
 
 class Vault:
-    """Encrypts and decrypts blobs."""
+    """Encrypts and decrypts what the database keeps secret."""
 
     def __init__(self, state: Path):
-        self._fernet: MultiFernet = fernet(state / FOLDER)
+        self._keys = fernet(state / FOLDER)
 
-    def close(self, blob: str) -> str:
-        return self._fernet.encrypt(blob.encode()).decode()
+    def close(self, secret: str) -> str:
+        return self._keys.encrypt(secret.encode()).decode()
 
     def open(self, row: Credential) -> str:
+        return self.reveal(row.encrypted_blob, f"Credential {row.id}")
+
+    def reveal(self, closed: str, what: str) -> str:
+        """Raises Fault, naming `what`, when the key is gone."""
         try:
-            return self._fernet.decrypt(row.encrypted_blob.encode()).decode()
+            return self._keys.decrypt(closed.encode()).decode()
         except InvalidToken:
-            raise Fault(f"Credential {row.id} cannot be decrypted: its key is not in {FOLDER}.") from None
+            raise Fault(f"{what} cannot be decrypted: its key is not in {FOLDER}.") from None
+
+    def stale(self, closed: str) -> bool:
+        """Is this under an older key than the one in use?"""
+        return self._keys.stale(closed.encode())
 
 
 def get_credential(tx: Tx, credential_id: str) -> Credential:

@@ -1,4 +1,4 @@
-"""Tokens: Fernet, holding only who, how, for what and until when; roles are looked up, so a change counts at once.
+"""Tokens: Fernet or JWS, holding only who, how, for what and until when; roles are looked up, so a change counts at once.
 
 A validated token's meaning is kept in memory together with the generation of identity's data it was made from: while the
 generation stands, validation is a dictionary look-up and one integer compare.
@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from cryptography.fernet import InvalidToken
@@ -29,6 +30,11 @@ from pileus.identity.store import (
     generation,
 )
 
+if TYPE_CHECKING:
+    from pileus.identity.jws import Signatures
+
+FOLDER, JWS_FOLDER = "keys", "keys-jws"  # in the state folder
+PROVIDERS = ("fernet", "jws")
 _MOST = 20_000  # tokens remembered
 _POLL = 0.25  # seconds between looks at the generation where asking costs a round trip
 
@@ -45,6 +51,12 @@ class Payload(msgspec.Struct, array_like=True):
     audit_ids: list[str]
     trust_id: str | None = None
     application_credential_id: str | None = None
+    access_token_id: str | None = None
+
+    @property
+    def delegated(self) -> bool:
+        """Is it by a trust, an application credential or an OAuth access token, and not by the user's own right?"""
+        return bool(self.trust_id or self.application_credential_id or self.access_token_id)
 
 
 class Token(msgspec.Struct):
@@ -63,12 +75,20 @@ class Token(msgspec.Struct):
 
 
 class Tokens:
-    """Issues and validates. `folder` holds the keys, one file each, the newest first by name."""
+    """Issues and validates. The keys are in folders below `state`.
 
-    def __init__(self, db: Database, folder: Path, seconds: int):
+    Both kinds are read, whichever is made: a cloud may change its `provider` without turning anybody away.
+    """
+
+    def __init__(self, db: Database, state: Path, seconds: int, provider: str = PROVIDERS[0]):
+        if provider not in PROVIDERS:
+            raise ValueError(f"token_provider is {provider!r}: it can be {' or '.join(PROVIDERS)}")
         self.db = db
         self.seconds = seconds
-        self._fernet = keys.fernet(folder)
+        self._fernet = keys.Fernets(state / FOLDER)
+        self._signatures = _signatures(state, provider)
+        self._signing = provider == "jws"
+        self._keys = -1
         self._known: dict[str, tuple[int, str, Context]] = {}
         self._generation = -1
         self._asked = 0.0
@@ -77,7 +97,7 @@ class Tokens:
     def payload(
         self, user_id: str, methods: Iterable[str], scope: str = "", scope_id: str | None = None, *,
         expires_at: str | None = None, parent: Payload | None = None, trust_id: str | None = None,
-        application_credential_id: str | None = None,
+        application_credential_id: str | None = None, access_token_id: str | None = None,
     ) -> Payload:  # fmt: skip
         """What a new token says. `parent` is the token it is made from: the audit chain goes on."""
         audit_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
@@ -85,11 +105,15 @@ class Tokens:
         return Payload(
             user_id=user_id, methods=list(dict.fromkeys(methods)), scope=scope, scope_id=scope_id,
             issued_at=clock.now(), expires_at=expires_at or clock.after(self.seconds), audit_ids=chain,
-            trust_id=trust_id, application_credential_id=application_credential_id,
+            trust_id=trust_id, application_credential_id=application_credential_id, access_token_id=access_token_id,
         )  # fmt: skip
 
     def seal(self, payload: Payload) -> str:
         """The token itself."""
+        if self._signing and self._signatures is not None:
+            issued, expires = int(clock.epoch(payload.issued_at)), int(clock.epoch(payload.expires_at))
+            said = msgspec.to_builtins(payload)
+            return self._signatures.sign({"sub": payload.user_id, "iat": issued, "exp": expires, _CLAIM: said})
         return self._fernet.encrypt(msgspec.msgpack.encode(payload)).decode().rstrip("=")
 
     def issue(
@@ -101,12 +125,22 @@ class Tokens:
 
     def read(self, secret: str) -> Payload | None:
         """What a token says, if it is ours and has not expired."""
+        payload = self._signed(secret) if secret.startswith(_JWS) else self._encrypted(secret)
+        return payload if payload is not None and payload.expires_at > clock.now() else None
+
+    def _encrypted(self, secret: str) -> Payload | None:
         try:
             data = self._fernet.decrypt(secret.encode() + b"=" * (-len(secret) % 4))
-            payload = msgspec.msgpack.decode(data, type=Payload)
+            return msgspec.msgpack.decode(data, type=Payload)
         except (InvalidToken, msgspec.DecodeError, ValueError):
             return None
-        return payload if payload.expires_at > clock.now() else None
+
+    def _signed(self, secret: str) -> Payload | None:
+        claims = self._signatures.verify(secret) if self._signatures is not None else None
+        try:
+            return msgspec.convert(claims[_CLAIM], Payload) if claims else None
+        except (msgspec.ValidationError, KeyError):
+            return None
 
     def authenticate(self, secret: str) -> Context | None:
         """The caller a token stands for, or None."""
@@ -141,6 +175,11 @@ class Tokens:
         )
 
     def _current(self) -> int:
+        """The generation; what is remembered is forgotten when a key was dropped, or else it would outlive the key."""
+        version = self._fernet.current() + (self._signatures.current() if self._signatures is not None else 0)
+        if version != self._keys:
+            self._known.clear()
+            self._keys = version
         now = time.monotonic()
         seen = store.changes_here
         if self.db.sqlite or now - self._asked > _POLL or seen != self._seen:
@@ -148,6 +187,19 @@ class Tokens:
                 self._generation = generation(tx)
             self._asked, self._seen = now, seen
         return self._generation
+
+
+_JWS = "eyJ"  # how the encoded header of every JWS begins; a Fernet token begins with gAAAA
+_CLAIM = "pileus"
+
+
+def _signatures(state: Path, provider: str) -> "Signatures | None":
+    """Where no token was ever signed, the library is not even loaded."""
+    if provider != "jws" and not (state / JWS_FOLDER).exists():
+        return None
+    from pileus.identity.jws import Signatures
+
+    return Signatures(state / JWS_FOLDER)
 
 
 def _subjects(token: Token) -> list[User | Project]:

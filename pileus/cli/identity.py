@@ -1,0 +1,73 @@
+"""`pileus identity rotate-keys`: what an operator does to the keys of tokens and stored secrets."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from pileus.cli.state import cloud_errors, existing, state_option
+
+
+@click.group()
+def command() -> None:
+    """Look after the keys of the identity service."""
+
+
+@command.command("rotate-keys")
+@state_option
+@click.option("--only", "kinds", multiple=True, type=click.Choice(["tokens", "signatures", "receipts", "credentials"]),
+              help="Rotate only these keys; may be repeated.  [default: all that the cloud has]")  # fmt: skip
+@click.option("--keep", type=click.IntRange(1), default=3, show_default=True,
+              help="How many keys stay good, the new one included. What was made with an older one is void.")  # fmt: skip
+@click.option("--older-than", "days", type=click.FloatRange(0), default=0.0,
+              help="Leave keys that came into use less than so many days ago.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@cloud_errors
+def rotate_keys(folder: Path, kinds: tuple[str, ...], keep: int, days: float, as_json: bool) -> None:
+    """Bring new keys into use; the cloud may be running, and needs no restart.
+
+    Tokens made with the KEEP newest keys stay good. Stored credentials are encrypted anew, so the last key is the only one
+    they need. May be repeated, and run again when it was interrupted. Where controllers run on several machines, copy the
+    keys* folders to the others afterwards: the key that comes next is already known there.
+    """
+    existing(folder)
+    from pileus import services
+    from pileus.core.db import Database
+    from pileus.core.errors import Fault
+    from pileus.identity import rotation
+    from pileus.settings import load
+
+    services.stores()
+    try:
+        db = Database(load(folder).database)
+        done = []
+        for kind in kinds or rotation.present(folder):
+            if kind not in rotation.present(folder):
+                raise click.ClickException(f"this cloud has no keys for {kind}")
+            done.append(rotation.rotate(db, folder, kind, keep, days * 86400, _progress))
+            if not as_json:
+                click.echo(_sentence(done[-1]))
+        db.close()
+    except (ValueError, Fault) as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(done), indent=2))
+
+
+def _progress(done: int, total: int) -> None:
+    if total > 1000:
+        click.echo(f"  {done} of {total} secrets looked at", err=True)
+
+
+def _sentence(rotated: "msgspec.Struct") -> str:
+    from pileus.identity.rotation import Rotated
+
+    assert isinstance(rotated, Rotated)
+    if rotated.skipped:
+        return f"{rotated.kind}: key {rotated.in_use} stays in use, {rotated.skipped}"
+    parts = [f"key {rotated.in_use} is in use"]
+    if rotated.dropped:
+        parts.append(f"dropped {', '.join(map(str, rotated.dropped))}")
+    if rotated.kind == "credentials":
+        parts.append(f"{rotated.reencrypted} secrets encrypted anew")
+    return f"{rotated.kind}: {'; '.join(parts)}"
