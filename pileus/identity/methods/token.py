@@ -14,7 +14,7 @@ def claim(attempt: Attempt, given: Given) -> Claim:
     found = attempt.tokens.load(attempt.tx, given.id)
     if found is None:
         raise Unauthorized(WRONG)
-    if found.payload.trust_id or found.payload.application_credential_id:
+    if found.payload.delegated:
         raise Forbidden("A token got by delegation cannot be exchanged for another.")
     return Claim("token", found.user, parent=found.payload, expires_at=found.payload.expires_at)
 
