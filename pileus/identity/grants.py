@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pileus.core import clock
 from pileus.core.db import Tx, in_list, sql
 from pileus.core.errors import Forbidden, NotFound
 from pileus.core.tables import columns, shape
@@ -20,13 +21,17 @@ _OF_ACTORS = sql(
 )
 _ROLES = sql(sa.select(shape(Role).table).where(in_list(columns(Role).id, "ids")))
 _IMPLIED = sql(sa.select(shape(ImpliedRole).table))
-_GROUPS = sql(sa.select(_m.group_id).where(_m.user_id == sa.bindparam("user_id")))
+_GROUPS = sql(
+    sa.select(_m.group_id).where(
+        _m.user_id == sa.bindparam("user_id"), _m.expires_at.is_(None) | (_m.expires_at > sa.bindparam("now"))
+    )
+)
 _TARGETS = sql(sa.select(_a.target_id, _a.target_type, _a.inherited).where(in_list(_a.actor_id, "actors")).distinct())
 
 
 def actors(tx: Tx, user_id: str) -> list[str]:
     """The user and the groups it is in: whose assignments count."""
-    return [user_id, *(row[0] for row in tx.all(_GROUPS, user_id=user_id))]
+    return [user_id, *(row[0] for row in tx.all(_GROUPS, user_id=user_id, now=clock.now()))]
 
 
 def imply(tx: Tx, role_ids: set[str]) -> set[str]:

@@ -5,6 +5,7 @@ make users, groups and projects there and hand out the roles member, reader and 
 """
 
 from pileus.core.policy import Rule
+from pileus.identity.federation.policy import RULES as FEDERATION
 
 ADMIN = "rule:admin_required"
 SYSTEM_READER = "(role:reader and system_scope:all)"
@@ -223,4 +224,5 @@ delete_application_credential DELETE /v3/users/{{user_id}}/application_credentia
 delete_access_rule DELETE /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
     {ADMIN} or {OWNER}
 """),
+    *FEDERATION,
 ]

@@ -8,7 +8,7 @@ from pileus.core import clock
 from pileus.core.db import sql
 from pileus.core.reconcile import Task
 from pileus.core.tables import columns
-from pileus.identity.store import Revocation, Trust
+from pileus.identity.store import Membership, Revocation, Trust, changed
 
 _ENDED = [
     sql(sa.delete(kind.expires_at.table).where(kind.expires_at < sa.bindparam("now")))
@@ -23,4 +23,17 @@ def forget_expired(cloud: Any) -> None:
             tx.execute(statement, now=clock.now())
 
 
-TASKS = [Task("identity-expired", forget_expired, every=3600.0)]
+_LEFT = sql(sa.delete(columns(Membership).group_id.table).where(columns(Membership).expires_at < sa.bindparam("now")))
+
+
+def leave_groups(cloud: Any) -> None:
+    """Memberships by mapping end; what tokens mean without them is told to all who remember it."""
+    with cloud.db.write() as tx:
+        if tx.execute(_LEFT, now=clock.now()):
+            changed(tx)
+
+
+TASKS = [
+    Task("identity-expired", forget_expired, every=3600.0),
+    Task("identity-left-groups", leave_groups, every=30.0),
+]

@@ -120,9 +120,18 @@ USER_OPTIONS = [
         "multi_factor_auth_enabled",
     )
 ]
+_UNIQUE_ID = Object(
+    "federated.protocols", [Text("protocol_id", create=REQUIRED), Text("unique_id", create=REQUIRED, min=1)]
+)
+# who the user is elsewhere; shown from rows of their own
+_FEDERATED = Object(
+    "federated",
+    [Text("idp_id", create=REQUIRED), Items("protocols", _UNIQUE_ID, create=REQUIRED, max=100)],
+)
 USER = Entity(
     "user",
     [
+        Items("federated", _FEDERATED, create=OPTIONAL, update=True, max=100, secret=True),
         _name(255),
         Text("domain_id", create=OPTIONAL, update=True, max=64, pattern=ID, filter=True),
         _enabled(),

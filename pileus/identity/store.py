@@ -57,8 +57,12 @@ class Group(msgspec.Struct):
 @table("memberships", index=[("user_id",)], references={"group_id": "user_groups.id", "user_id": "users.id"},
        cascade=["group_id", "user_id"])  # fmt: skip
 class Membership(msgspec.Struct):
+    """With an end where an identity provider gave it, which takes it back by not saying it again."""
+
     group_id: Key
     user_id: Key
+    expires_at: str | None = None
+    idp_id: str | None = None
 
 
 @table("roles", unique=[("domain_id", "name")])

@@ -19,6 +19,8 @@ from pileus.core.context import Context
 from pileus.core.db import Database, Tx
 from pileus.core.errors import Unauthorized
 from pileus.identity import access_rules, grants, keys, store
+from pileus.identity.federation.store import IdentityProvider
+from pileus.identity.ldap import store as _entries  # noqa: F401  its table is known wherever identity is
 from pileus.identity.store import (
     AccessRule,
     ApplicationCredential,
@@ -52,6 +54,7 @@ class Payload(msgspec.Struct, array_like=True):
     trust_id: str | None = None
     application_credential_id: str | None = None
     access_token_id: str | None = None
+    federation: tuple[str, str] | None = None  # the identity provider and the protocol that the user came by
 
     @property
     def delegated(self) -> bool:
@@ -98,6 +101,7 @@ class Tokens:
         self, user_id: str, methods: Iterable[str], scope: str = "", scope_id: str | None = None, *,
         expires_at: str | None = None, parent: Payload | None = None, trust_id: str | None = None,
         application_credential_id: str | None = None, access_token_id: str | None = None,
+        federation: tuple[str, str] | None = None,
     ) -> Payload:  # fmt: skip
         """What a new token says. `parent` is the token it is made from: the audit chain goes on."""
         audit_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
@@ -106,6 +110,7 @@ class Tokens:
             user_id=user_id, methods=list(dict.fromkeys(methods)), scope=scope, scope_id=scope_id,
             issued_at=clock.now(), expires_at=expires_at or clock.after(self.seconds), audit_ids=chain,
             trust_id=trust_id, application_credential_id=application_credential_id, access_token_id=access_token_id,
+            federation=federation or (parent.federation if parent else None),
         )  # fmt: skip
 
     def seal(self, payload: Payload) -> str:
@@ -215,6 +220,10 @@ def resolve(tx: Tx, payload: Payload) -> Token:
     if user is None or domain is None or not user.enabled or not domain.enabled:
         raise Unauthorized("The user or its domain is gone or disabled.")
     token = Token(payload, user, domain, [])
+    if payload.federation:
+        idp = tx.find(IdentityProvider, id=payload.federation[0])
+        if idp is None or not idp.enabled:
+            raise Unauthorized("The identity provider that the user came by is gone or disabled.")
     holder, limit = _delegation(tx, token)
     if payload.scope == "project":
         project = tx.find(Project, id=payload.scope_id)

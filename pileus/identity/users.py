@@ -116,9 +116,12 @@ def groups_of(tx: Tx, user_id: str) -> list[Group]:
 
 def add_member(tx: Tx, group: Group, user: User) -> None:
     """May be repeated."""
-    if not tx.find(Membership, group_id=group.id, user_id=user.id):
+    known = tx.find(Membership, group_id=group.id, user_id=user.id)
+    if known is None:
         tx.insert(Membership(group.id, user.id))
         changed(tx)
+    elif known.expires_at is not None:  # an identity provider gave it for a while: now it stays
+        tx.update(Membership, {"group_id": group.id, "user_id": user.id}, expires_at=None, idp_id=None)
 
 
 def get_member(tx: Tx, group: Group, user: User) -> Membership:

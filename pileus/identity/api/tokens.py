@@ -9,6 +9,7 @@ from pileus.core.wire import Request, Response
 from pileus.identity import authentication, grants
 from pileus.identity.api.base import Untraceable, api, many, viewer
 from pileus.identity.catalog import catalog
+from pileus.identity.federation import providers, shadow
 from pileus.identity.resources import DOMAIN, PROJECT
 from pileus.identity.store import Revocation, changed
 from pileus.identity.tokens import Payload, Token
@@ -129,6 +130,11 @@ def render(tx: Tx, token: Token, with_catalog: bool) -> dict[str, Any]:
                 {"id": rule.id, "service": rule.service, "method": rule.method, "path": rule.path}
                 for rule in token.access_rules
             ]
+    if payload.federation:
+        body["user"]["OS-FEDERATION"] = shadow.described(tx, token)
+        del body["user"]["password_expires_at"]
+    if sps := providers.in_tokens(tx):
+        body["service_providers"] = sps
     if payload.scope:
         body["roles"] = [{"id": role.id, "name": role.name} for role in token.roles]
         if with_catalog:

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import sqlalchemy as sa
+
+from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Unauthorized
 from pileus.core.fields import Text
 from pileus.core.paging import Where
 from pileus.core.routes import PUBLIC
+from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.identity import authentication, grants, passwords, users
 from pileus.identity.api.base import (
@@ -21,6 +25,8 @@ from pileus.identity.api.base import (
     updating,
     viewer,
 )
+from pileus.identity.federation import shadow
+from pileus.identity.federation.store import FederatedUser
 from pileus.identity.resources import GROUP, PROJECT, USER
 from pileus.identity.store import User
 
@@ -44,7 +50,25 @@ def new_user(rq: Request) -> Target[None]:
 def list_users(rq: Request, _: Target[None]) -> dict[str, Any]:
     """List users."""
     where = [Where("domain_id", "eq", rq.ctx.domain_id)] if rq.ctx.domain_id else []
-    return listing(rq, USER, User, where)
+    return listing(rq, USER, User, where, clauses=_vouched_for(rq))
+
+
+def _vouched_for(rq: Request) -> list[tuple[str, Any, dict[str, Any]]]:
+    """`idp_id`, `protocol_id` and `unique_id`: users that an identity provider knows."""
+    given = {name: rq.query.get(name) for name in ("idp_id", "protocol_id", "unique_id") if name in rq.query}
+    if not given:
+        return []
+    known = columns(FederatedUser)
+    matching = [getattr(known, name) == sa.bindparam(f"federated_{name}") for name in given]
+    inside = columns(User).id.in_(sa.select(known.user_id).where(*matching))
+    return [("federated " + " ".join(given), inside, {f"federated_{name}": value for name, value in given.items()})]
+
+
+def _one(rq: Request, tx: Tx, row: User) -> dict[str, Any]:
+    body = one(rq, USER, row)
+    if federated := shadow.links_of(tx, row.id):
+        body["user"]["federated"] = federated
+    return body
 
 
 @api.post("/v3/users", policy="identity:create_user", on=new_user, status=201, tx="")
@@ -55,13 +79,14 @@ def create_user(rq: Request, _: Target[None]) -> dict[str, Any]:
     hashed = None if password is None else passwords.hash_password(_PASSWORD.check(password))
     with rq.cloud.db.write() as tx:
         row = users.create_user(tx, given, domain_of(rq, given), hashed)
-    return one(rq, USER, row)
+        shadow.link(tx, row, given.get("federated"))
+        return _one(rq, tx, row)
 
 
 @api.get("/v3/users/{user_id}", policy="identity:get_user", on=user)
 def show_user(rq: Request, found: Target[User]) -> dict[str, Any]:
     """Show a user."""
-    return one(rq, USER, found.row)
+    return _one(rq, rq.tx, found.row)
 
 
 def user_before(rq: Request, user_id: str) -> Target[User]:
@@ -74,11 +99,13 @@ def user_before(rq: Request, user_id: str) -> Target[User]:
 def update_user(rq: Request, found: Target[User]) -> dict[str, Any]:
     """Change a user; a new password, or being disabled, voids the user's tokens."""
     values = updating(rq, USER, found.row)
+    federated = values.pop("federated", None)
     if "password" in values:
         password = values.pop("password")
         values["password_hash"] = None if password is None else passwords.hash_password(_PASSWORD.check(password))
     with rq.cloud.db.write() as tx:
-        return one(rq, USER, users.update_user(tx, users.get_user(tx, found.row.id), values))
+        shadow.link(tx, found.row, federated)
+        return _one(rq, tx, users.update_user(tx, users.get_user(tx, found.row.id), values))
 
 
 @api.delete("/v3/users/{user_id}", policy="identity:delete_user", on=user)

@@ -1,0 +1,1 @@
+"""Federation (OS-FEDERATION): users whom somebody else vouches for, and what this cloud vouches for elsewhere."""
