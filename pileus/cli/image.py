@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from pileus.cli import metadefs
 from pileus.image.guest import GuestImageError
 from pileus.image.guest import build as build_guest
 from pileus.image.guest import fetch as fetching
@@ -17,6 +18,10 @@ def default_cache() -> Path:
 @click.group()
 def command() -> None:
     """Build or fetch images to boot servers from."""
+
+
+command.add_command(metadefs.load)
+command.add_command(metadefs.export)
 
 
 @command.command()

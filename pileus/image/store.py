@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 from pileus.core.tables import Key, columns, table
+from pileus.image.metadefs import store as _metadefs  # noqa: F401  (its tables)
 
 # saving: bytes arrive; uploading (the API's word): they have, and wait for the import that makes the image active
 ACTIVE, DEACTIVATED, QUEUED, SAVING, STAGED = "active", "deactivated", "queued", "saving", "uploading"

@@ -25,6 +25,23 @@ class Share(NamedTuple):
         return self.member.member_id
 
 
+class Offer(NamedTuple):
+    """An image, and the project of whoever asks if it is shared with that."""
+
+    image: Image
+    member_id: str | None
+
+    @property
+    def project_id(self) -> str | None:
+        return self.image.project_id
+
+
+def offer(rq: Request, image_id: str) -> Offer:
+    found = image(rq, image_id)
+    own = rq.tx.find(Member, image_id=found.id, member_id=rq.ctx.project_id or "")
+    return Offer(found, own.member_id if own else None)
+
+
 def share(rq: Request, image_id: str, member_id: str) -> Share:
     found = image(rq, image_id)
     return Share(found, members.get_member(rq.tx, rq.ctx, found, member_id))
@@ -37,10 +54,10 @@ def _text(rq: Request, name: str) -> str:
     return value
 
 
-@api.get("/v2/images/{image_id}/members", policy="get_members", on=image)
-def list_members(rq: Request, found: Image) -> dict[str, Any]:
+@api.get("/v2/images/{image_id}/members", policy="get_members", on=offer)
+def list_members(rq: Request, found: Offer) -> dict[str, Any]:
     """List the projects an image is shared with."""
-    rows = members.list_members(rq.tx, rq.ctx, found)
+    rows = members.list_members(rq.tx, rq.ctx, found.image)
     return {"members": [member_view(row) for row in rows], "schema": "/v2/schemas/members"}
 
 
