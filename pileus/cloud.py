@@ -49,7 +49,7 @@ class Cloud:
         self.db = prepare(settings)
         named = Path(settings.policy_file) if settings.policy_file else None
         overrides = policy.load_overrides(named, services.SERVICES) if named else None
-        self.policies = policy.by_service(services.rules(), overrides)
+        self.policies = policy.by_service(services.rules(), overrides, enforce_scope=settings.enforce_scope)
         self.tokens = identity.Tokens(self.db, settings.folder, settings.token_seconds, settings.token_provider)
         self.drivers = Drivers(self)
         self.sagas = Engine(self.db, self, services.sagas())

@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, kw_only=True):
     ovn_sb: str = ""
     external: External = msgspec.field(default_factory=External)
     policy_file: str = ""
+    enforce_scope: bool = True  # a rule's scope counts: a token of a domain is not one of the system or a project
+    limit_model: str = "flat"  # how unified limits of a domain and its projects relate: flat or strict_two_level
     token_seconds: int = 3600 * 4
     token_provider: str = "fernet"  # or jws: what new tokens are; both are read
     dns_domain: str = "openstacklocal."  # of ports' names, as DHCP and the internal DNS tell them

@@ -29,6 +29,11 @@ class Context(msgspec.Struct, kw_only=True):
     attributes: dict[str, Any] = {}  # what policy checks may name, flat; made by `credentials`
 
     @property
+    def scope(self) -> str:
+        """What a rule's `scopes` name. A token without one counts as a project's, as in oslo.policy."""
+        return "system" if self.system else "domain" if self.domain_id else "project"
+
+    @property
     def credentials(self) -> dict[str, Any]:
         """The attributes a policy's check may name on its left side."""
         if not self.attributes:

@@ -18,27 +18,37 @@ Check = Callable[[Context, Any], bool]
 
 
 class Rule(NamedTuple):
-    """One permission: its name, who has it, why, and the routes it guards (`GET /servers/{server_id}`)."""
+    """One permission: its name, who has it, why, and the routes it guards (`GET /servers/{server_id}`).
+
+    `scopes` names the scopes (system, domain, project) a token must have one of; empty: any. What an override says of the
+    check does not widen it.
+    """
 
     name: str
     check: str
     why: str = ""
     operations: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
 
 
 class Policy:
     """All rules of a service, the operator's overrides applied."""
 
-    def __init__(self, rules: Iterable[Rule], overrides: Mapping[str, str] | None = None):
+    def __init__(
+        self, rules: Iterable[Rule], overrides: Mapping[str, str] | None = None, *, enforce_scope: bool = True
+    ):
         self.rules = {rule.name: rule for rule in rules}
         for name, check in (overrides or {}).items():
             known = self.rules.get(name)
             self.rules[name] = known._replace(check=check) if known else Rule(name, check)
         self._checks: dict[str, Check] = {}
-        for name in self.rules:
-            self.check(name)
+        self._guards = {
+            name: _scoped(rule.scopes, self.check(name)) if enforce_scope and rule.scopes else self.check(name)
+            for name, rule in self.rules.items()
+        }
 
     def check(self, name: str) -> Check:
+        """A rule as others build on it: its scopes count only where it is itself what a route asks."""
         found = self._checks.get(name)
         if found is None:
             if name not in self.rules:
@@ -49,14 +59,21 @@ class Policy:
         return found
 
     def allows(self, name: str, ctx: Context, target: Any) -> bool:
-        return self.check(name)(ctx, target)
+        guard = self._guards.get(name)
+        return guard(ctx, target) if guard is not None else self.check(name)(ctx, target)
 
     def enforce(self, name: str, ctx: Context, target: Any) -> None:
-        if not self.check(name)(ctx, target):
+        if not self.allows(name, ctx, target):
             raise denied(name)
 
 
-def by_service(rules: Mapping[str, Iterable[Rule]], overrides: Mapping[str, Any] | None = None) -> dict[str, Policy]:
+def _scoped(scopes: tuple[str, ...], check: Check) -> Check:
+    return lambda ctx, target: ctx.scope in scopes and check(ctx, target)
+
+
+def by_service(
+    rules: Mapping[str, Iterable[Rule]], overrides: Mapping[str, Any] | None = None, *, enforce_scope: bool = True
+) -> dict[str, Policy]:
     """Each service's policy: `context_is_admin` is one thing to compute and may be another to the network.
 
     An override holds wherever a rule of that name is; under a service's name, only there; a new name is known to all.
@@ -69,7 +86,8 @@ def by_service(rules: Mapping[str, Iterable[Rule]], overrides: Mapping[str, Any]
         names = {rule.name for rule in found}
         theirs = {name: check for name, check in shared.items() if name in names or name not in known}
         own = (overrides or {}).get(service, {})
-        policies[service] = Policy(found, {**theirs, **(own if isinstance(own, Mapping) else {})})
+        given_here = {**theirs, **(own if isinstance(own, Mapping) else {})}
+        policies[service] = Policy(found, given_here, enforce_scope=enforce_scope)
     return policies
 
 

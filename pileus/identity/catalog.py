@@ -6,7 +6,7 @@ from typing import Any
 from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound
-from pileus.identity.store import CatalogService, Endpoint, Region, changed
+from pileus.identity.store import CatalogService, Endpoint, Region, RegisteredLimit, changed
 
 _FORM = re.compile(r"%\((\w+)\)s|\$\((\w+)\)s")
 
@@ -92,8 +92,8 @@ def delete_region(tx: Tx, region: Region) -> None:
     """With the regions below it. Raises Forbidden while endpoints are in them."""
     doomed = [region.id]
     for region_id in doomed:
-        if tx.find(Endpoint, region_id=region_id):
-            raise Forbidden(f"Region {region_id} cannot be deleted: there are endpoints in it.")
+        if tx.find(Endpoint, region_id=region_id) or tx.find(RegisteredLimit, region_id=region_id):
+            raise Forbidden(f"Region {region_id} cannot be deleted: there are endpoints or registered limits in it.")
         doomed.extend(row.id for row in tx.select(Region, parent_region_id=region_id))
     for region_id in doomed:
         tx.delete(Region, id=region_id)

@@ -1,7 +1,8 @@
 """Identity's rules, by OpenStack's names and with its default roles.
 
 Three circles: administrators; readers of the whole system; and inside a domain its readers and its managers, who may
-make users, groups and projects there and hand out the roles member, reader and manager.
+make users, groups and projects there and hand out the roles member, reader and manager. An administrator of a domain is
+none of the cloud: where a rule names system and project, a token of a domain is refused whatever its roles.
 """
 
 from pileus.core.policy import Rule
@@ -32,6 +33,10 @@ _USER_MANAGERS = _manager("token.domain.id:%(target.user.domain_id)s")
 _GROUP_READERS = f"{READERS} or {_reader(IN_DOMAIN.format('group'))}"
 _GROUP_MANAGERS = _manager(IN_DOMAIN.format("group"))
 _BOTH_IN_DOMAIN = f"{IN_DOMAIN.format('group')} and {IN_DOMAIN.format('user')}"
+_LIMIT_OWNER = (
+    "domain_id:%(target.limit.domain.id)s or domain_id:%(target.limit.project.domain_id)s or "
+    "(project_id:%(target.limit.project_id)s and not None:%(target.limit.project_id)s)"
+)
 _CREDENTIAL_OWNER = "user_id:%(target.credential.user_id)s"
 _TRUSTOR, _TRUSTEE = "user_id:%(target.trust.trustor_user_id)s", "user_id:%(target.trust.trustee_user_id)s"
 
@@ -54,13 +59,20 @@ _GRANT_MANAGERS = (
 )
 
 
+SCOPES = {"system", "domain", "project"}
+
+
 def _rules(table: str) -> list[Rule]:
-    """A line each: name, method and path; then the check, indented, for all names above it."""
+    """A line each: name, method and path; then, indented, the scopes a token may have and the check, for all names above."""
     found: list[Rule] = []
     waiting: list[tuple[str, str]] = []
     for line in table.splitlines():
         if line.startswith("    "):
-            found.extend(Rule(f"identity:{name}", line.strip(), "", (where,)) for name, where in waiting)
+            words, _, check = line.strip().partition(": ")
+            scopes = () if words == "any" else tuple(words.split())
+            if not check or set(scopes) - SCOPES:
+                raise ValueError(f"{line.strip()}: begins with the scopes a token may have, or with any, and a colon")
+            found.extend(Rule(f"identity:{name}", check, "", (where,), scopes) for name, where in waiting)
             waiting.clear()
         elif line.strip():
             name, _, where = line.partition(" ")
@@ -69,10 +81,16 @@ def _rules(table: str) -> list[Rule]:
 
 
 RULES = [
-    Rule("admin_required", "role:admin"),
-    # list_trusts_of_anybody is ours: whose trusts a list is about decides which of OpenStack's three rules is asked
+    # the words that operators' own policy files build on
+    Rule("admin_required", "role:admin or is_admin:1"),
     Rule("service_role", "role:service"),
+    Rule("service_or_admin", "rule:admin_required or rule:service_role"),
+    Rule("owner", OWNER),
+    Rule("admin_or_owner", "rule:admin_required or rule:owner"),
     Rule("token_subject", "user_id:%(target.token.user_id)s"),
+    Rule("admin_or_token_subject", "rule:admin_required or rule:token_subject"),
+    Rule("service_admin_or_token_subject", "rule:service_or_admin or rule:token_subject"),
+    # list_trusts_of_anybody is ours: whose trusts a list is about decides which of OpenStack's three rules is asked
     Rule(
         "domain_managed_target_role",
         "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s",
@@ -80,11 +98,11 @@ RULES = [
     ),
     *_rules(f"""
 validate_token GET /v3/auth/tokens
-    {READERS} or rule:service_role or rule:token_subject
+    any: {READERS} or rule:service_role or rule:token_subject
 check_token HEAD /v3/auth/tokens
-    {READERS} or rule:token_subject
+    any: {READERS} or rule:token_subject
 revoke_token DELETE /v3/auth/tokens
-    {ADMIN} or rule:token_subject
+    any: {ADMIN} or rule:token_subject
 get_auth_catalog GET /v3/auth/catalog
 get_auth_projects GET /v3/auth/projects
 get_auth_domains GET /v3/auth/domains
@@ -92,7 +110,13 @@ get_auth_system GET /v3/auth/system
 list_trusts_of_anybody GET /v3/OS-TRUST/trusts
 list_regions GET /v3/regions
 get_region GET /v3/regions/{{region_id}}
-    @
+list_registered_limits GET /v3/registered_limits
+get_registered_limit GET /v3/registered_limits/{{registered_limit_id}}
+list_limits GET /v3/limits
+get_limit_model GET /v3/limits/model
+    any: @
+get_limit GET /v3/limits/{{limit_id}}
+    any: {READERS} or {_LIMIT_OWNER}
 create_region POST /v3/regions
 update_region PATCH /v3/regions/{{region_id}}
 delete_region DELETE /v3/regions/{{region_id}}
@@ -120,7 +144,13 @@ revoke_system_grant_for_group DELETE /v3/system/groups/{{group_id}}/roles/{{role
 create_policy POST /v3/policies
 update_policy PATCH /v3/policies/{{policy_id}}
 delete_policy DELETE /v3/policies/{{policy_id}}
-    {ADMIN}
+create_registered_limits POST /v3/registered_limits
+update_registered_limit PATCH /v3/registered_limits/{{registered_limit_id}}
+delete_registered_limit DELETE /v3/registered_limits/{{registered_limit_id}}
+create_limits POST /v3/limits
+update_limit PATCH /v3/limits/{{limit_id}}
+delete_limit DELETE /v3/limits/{{limit_id}}
+    system project: {ADMIN}
 list_services GET /v3/services
 get_service GET /v3/services/{{service_id}}
 list_endpoints GET /v3/endpoints
@@ -138,24 +168,24 @@ check_system_grant_for_group GET /v3/system/groups/{{group_id}}/roles/{{role_id}
 list_policies GET /v3/policies
 get_policy GET /v3/policies/{{policy_id}}
 list_trusts GET /v3/OS-TRUST/trusts
-    {READERS}
+    system project: {READERS}
 list_roles GET /v3/roles
-    {READERS} or (role:manager and not domain_id:None)
+    any: {READERS} or (role:manager and not domain_id:None)
 get_role GET /v3/roles/{{role_id}}
-    {READERS} or (role:manager and rule:domain_managed_target_role)
+    any: {READERS} or (role:manager and rule:domain_managed_target_role)
 get_domain GET /v3/domains/{{domain_id}}
-    {READERS} or token.domain.id:%(target.domain.id)s or token.project.domain.id:%(target.domain.id)s
+    any: {READERS} or token.domain.id:%(target.domain.id)s or token.project.domain.id:%(target.domain.id)s
 list_domains GET /v3/domains
-    {READERS} or {_reader("domain_id:%(target.domain.id)s")}
+    any: {READERS} or {_reader("domain_id:%(target.domain.id)s")}
 list_projects GET /v3/projects
 list_users GET /v3/users
 list_role_assignments GET /v3/role_assignments
 list_role_assignments_for_tree GET /v3/role_assignments?include_subtree
-    {READERS} or {_OWN_DOMAIN}
+    any: {READERS} or {_OWN_DOMAIN}
 get_project GET /v3/projects/{{project_id}}
 list_project_tags GET /v3/projects/{{project_id}}/tags
 get_project_tag GET /v3/projects/{{project_id}}/tags/{{tag}}
-    {_PROJECT_READERS}
+    any: {_PROJECT_READERS}
 create_project POST /v3/projects
 update_project PATCH /v3/projects/{{project_id}}
 delete_project DELETE /v3/projects/{{project_id}}
@@ -163,66 +193,66 @@ update_project_tags PUT /v3/projects/{{project_id}}/tags
 delete_project_tags DELETE /v3/projects/{{project_id}}/tags
 create_project_tag PUT /v3/projects/{{project_id}}/tags/{{tag}}
 delete_project_tag DELETE /v3/projects/{{project_id}}/tags/{{tag}}
-    {_PROJECT_MANAGERS}
+    any: {_PROJECT_MANAGERS}
 get_user GET /v3/users/{{user_id}}
-    {READERS} or (role:reader and token.domain.id:%(target.user.domain_id)s) or user_id:%(target.user.id)s
+    any: {READERS} or (role:reader and token.domain.id:%(target.user.domain_id)s) or user_id:%(target.user.id)s
 list_user_projects GET /v3/users/{{user_id}}/projects
-    {READERS} or {_reader(IN_DOMAIN.format("user"))} or user_id:%(target.user.id)s
+    any: {READERS} or {_reader(IN_DOMAIN.format("user"))} or user_id:%(target.user.id)s
 list_groups_for_user GET /v3/users/{{user_id}}/groups
-    {READERS} or {_reader(IN_DOMAIN.format("user"))} or {OWNER}
+    any: {READERS} or {_reader(IN_DOMAIN.format("user"))} or {OWNER}
 create_user POST /v3/users
 update_user PATCH /v3/users/{{user_id}}
 delete_user DELETE /v3/users/{{user_id}}
-    {_USER_MANAGERS}
+    any: {_USER_MANAGERS}
 list_groups GET /v3/groups
 get_group GET /v3/groups/{{group_id}}
 list_users_in_group GET /v3/groups/{{group_id}}/users
-    {_GROUP_READERS}
+    any: {_GROUP_READERS}
 create_group POST /v3/groups
 update_group PATCH /v3/groups/{{group_id}}
 delete_group DELETE /v3/groups/{{group_id}}
-    {_GROUP_MANAGERS}
+    any: {_GROUP_MANAGERS}
 check_user_in_group GET /v3/groups/{{group_id}}/users/{{user_id}}
-    {READERS} or {_reader(_BOTH_IN_DOMAIN)}
+    any: {READERS} or {_reader(_BOTH_IN_DOMAIN)}
 add_user_to_group PUT /v3/groups/{{group_id}}/users/{{user_id}}
 remove_user_from_group DELETE /v3/groups/{{group_id}}/users/{{user_id}}
-    {_manager(_BOTH_IN_DOMAIN)}
+    any: {_manager(_BOTH_IN_DOMAIN)}
 check_grant GET /v3/projects/{{project_id}}/users/{{user_id}}/roles/{{role_id}}
-    {_GRANT_READERS}
+    any: {_GRANT_READERS}
 list_grants GET /v3/projects/{{project_id}}/users/{{user_id}}/roles
-    {READERS} or {_grants("reader")}
+    any: {READERS} or {_grants("reader")}
 create_grant PUT /v3/projects/{{project_id}}/users/{{user_id}}/roles/{{role_id}}
 revoke_grant DELETE /v3/projects/{{project_id}}/users/{{user_id}}/roles/{{role_id}}
-    {_GRANT_MANAGERS}
+    any: {_GRANT_MANAGERS}
 get_credential GET /v3/credentials/{{credential_id}}
 list_credentials GET /v3/credentials
-    {READERS} or {_CREDENTIAL_OWNER}
+    any: {READERS} or {_CREDENTIAL_OWNER}
 create_credential POST /v3/credentials
 update_credential PATCH /v3/credentials/{{credential_id}}
 delete_credential DELETE /v3/credentials/{{credential_id}}
-    {ADMIN} or {_CREDENTIAL_OWNER}
+    any: {ADMIN} or {_CREDENTIAL_OWNER}
 create_trust POST /v3/OS-TRUST/trusts
-    {_TRUSTOR}
+    project: {_TRUSTOR}
 list_trusts_for_trustor GET /v3/OS-TRUST/trusts?trustor_user_id={{trustor_user_id}}
-    {READERS} or {_TRUSTOR}
+    system project: {READERS} or {_TRUSTOR}
 list_trusts_for_trustee GET /v3/OS-TRUST/trusts?trustee_user_id={{trustee_user_id}}
-    {READERS} or {_TRUSTEE}
+    system project: {READERS} or {_TRUSTEE}
 get_trust GET /v3/OS-TRUST/trusts/{{trust_id}}
 list_roles_for_trust GET /v3/OS-TRUST/trusts/{{trust_id}}/roles
 get_role_for_trust GET /v3/OS-TRUST/trusts/{{trust_id}}/roles/{{role_id}}
-    {READERS} or {_TRUSTOR} or {_TRUSTEE}
+    system project: {READERS} or {_TRUSTOR} or {_TRUSTEE}
 delete_trust DELETE /v3/OS-TRUST/trusts/{{trust_id}}
-    {ADMIN} or {_TRUSTOR}
+    system project: {ADMIN} or {_TRUSTOR}
 list_application_credentials GET /v3/users/{{user_id}}/application_credentials
 get_application_credential GET /v3/users/{{user_id}}/application_credentials/{{application_credential_id}}
 list_access_rules GET /v3/users/{{user_id}}/access_rules
 get_access_rule GET /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
-    {READERS} or {OWNER}
+    system project: {READERS} or {OWNER}
 create_application_credential POST /v3/users/{{user_id}}/application_credentials
-    {OWNER}
+    project: {OWNER}
 delete_application_credential DELETE /v3/users/{{user_id}}/application_credentials/{{application_credential_id}}
 delete_access_rule DELETE /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
-    {ADMIN} or {OWNER}
+    system project: {ADMIN} or {OWNER}
 """),
     *FEDERATION,
 ]

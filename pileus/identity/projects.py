@@ -85,8 +85,8 @@ def create_domain(tx: Tx, given: dict[str, Any]) -> Project:
     return row
 
 
-def create_project(tx: Tx, given: dict[str, Any], domain_id: str) -> Project:
-    """Below `parent_id` if given, else directly below its domain.
+def create_project(tx: Tx, given: dict[str, Any], domain_id: str, levels: int = MOST_LEVELS) -> Project:
+    """Below `parent_id` if given, else directly below its domain. `levels` is how deep the tree below may be.
 
     Raises NotFound for a domain or parent that is missing, BadRequest for a parent elsewhere or disabled, Conflict.
     """
@@ -105,8 +105,8 @@ def create_project(tx: Tx, given: dict[str, Any], domain_id: str) -> Project:
     for project in over:
         if not project.enabled:
             raise BadRequest(f"Invalid input for field 'parent_id': project {project.id} above it is disabled.")
-    if len(over) > MOST_LEVELS:
-        raise Forbidden(f"The tree below domain {domain.id} is at most {MOST_LEVELS} projects deep.")
+    if len(over) > levels:
+        raise Forbidden(f"The tree below domain {domain.id} is at most {levels} projects deep.")
     changed(tx)
     row = _row(given, domain_id=domain.id, parent_id=parent.id, is_domain=False)
     _check_name(tx, row)

@@ -236,3 +236,34 @@ def generation(tx: Tx) -> int:
 def find_project(tx: Tx, project_id: str) -> Project | None:
     """A project or domain, or None."""
     return tx.find(Project, id=project_id)
+
+
+@table("registered_limits", index=[("service_id", "resource_name")], references={
+       "service_id": "services.id", "region_id": "regions.id"}, cascade=["service_id"])  # fmt: skip
+class RegisteredLimit(msgspec.Struct):
+    """What a project or domain may have of a resource unless a limit of its own says otherwise; -1: as much as it likes."""
+
+    id: Key
+    service_id: str
+    region_id: str | None
+    resource_name: str
+    default_limit: int
+    description: str | None
+
+
+@table("limits", index=[("project_id",), ("domain_id",), ("registered_limit_id",)], references={
+       "registered_limit_id": "registered_limits.id", "service_id": "services.id", "region_id": "regions.id",
+       "project_id": "projects.id", "domain_id": "projects.id"},
+       cascade=["registered_limit_id", "service_id", "project_id", "domain_id"])  # fmt: skip
+class Limit(msgspec.Struct):
+    """What one project, or one domain, may have instead. Service, region and resource are its registered limit's."""
+
+    id: Key
+    registered_limit_id: str
+    service_id: str
+    region_id: str | None
+    resource_name: str
+    resource_limit: int
+    description: str | None
+    project_id: str | None
+    domain_id: str | None

@@ -19,6 +19,10 @@ MAKE: list[tuple[str, str, Any]] = [
     ("POST", f"{K}/services", {"service": {"type": "t-%d", "name": "x"}}),
     ("POST", f"{K}/endpoints", {"endpoint": {"service_id": "$service", "interface": "public", "url": "http://x/%%(project_id)s",
                                              "region_id": "$region"}}),
+    ("POST", f"{K}/registered_limits", {"registered_limits": [{"service_id": "$service", "resource_name": "r-%d",
+                                                               "default_limit": 5, "region_id": "$region"}]}),
+    ("POST", f"{K}/limits", {"limits": [{"service_id": "$service", "resource_name": "r-%d", "resource_limit": 5,
+                                         "region_id": "$region", "project_id": "$project"}]}),
     ("POST", f"{K}/credentials", {"credential": {"type": "cert", "blob": "{}", "user_id": "$me", "project_id": "$mine"}}),
     ("POST", f"{K}/policies", {"policy": {"type": "application/json", "blob": "{}"}}),
     ("POST", f"{K}/users/$me/application_credentials", {"application_credential": {

@@ -51,7 +51,7 @@ def resources() -> dict[str, Resource]:
     """Every declared resource, by the words that stand for it in a path or body."""
     found: dict[str, Resource] = {}
     for name, module in list(sys.modules.items()):
-        if name.startswith("pileus.") and ".resources" in name:
+        if name.startswith("pileus.") and (".resources" in name or ".api." in name):
             for value in vars(module).values():
                 if isinstance(value, Resource):
                     for word in (value.name, value.plural, value.plural.replace("_", "-"), f"os-{value.plural}"):

@@ -127,6 +127,20 @@ def test_a_check_that_cannot_be_read_is_an_error_at_start(check: str) -> None:
         Policy([Rule("bad", check)])
 
 
+def test_a_rule_with_scopes_refuses_tokens_of_another_unless_scope_is_not_enforced() -> None:
+    rules = [Rule("base", "role:admin", scopes=("system",)), Rule("own", "rule:base", scopes=("system", "project"))]
+    system, domain, project = (
+        Context(roles=frozenset({"admin"}), **scope)
+        for scope in ({"system": True}, {"domain_id": "d1"}, {"project_id": "p1"})
+    )
+    policy = Policy(rules, {"own": "role:admin or @"})
+    assert [policy.allows("own", ctx, {}) for ctx in (system, domain, project)] == [True, False, True]
+    policy = Policy(rules)
+    assert [policy.allows("own", ctx, {}) for ctx in (system, domain, project)] == [True, False, True]
+    assert [policy.allows("base", ctx, {}) for ctx in (system, domain, project)] == [True, False, False]
+    assert Policy(rules, enforce_scope=False).allows("base", domain, {})
+
+
 def test_rules_that_refer_to_each_other_in_a_circle_grant_nothing() -> None:
     policy = Policy([Rule("a", "rule:b"), Rule("b", "rule:a")])
     assert not policy.allows("a", MEMBER, {})

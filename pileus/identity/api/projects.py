@@ -11,7 +11,7 @@ from pileus.core.fields import Items
 from pileus.core.paging import Where
 from pileus.core.tables import columns
 from pileus.core.wire import Request, Response
-from pileus.identity import projects
+from pileus.identity import limits, projects
 from pileus.identity.api.base import (
     Target,
     api,
@@ -76,7 +76,8 @@ def _tagged(rq: Request) -> Iterable[tuple[str, Any, dict[str, Any]]]:
 def create_project(rq: Request, _: Target[None]) -> dict[str, Any]:
     """Create a project."""
     given = creating(rq, PROJECT)
-    return one(rq, PROJECT, projects.create_project(rq.tx, given, _home(rq, given)))
+    levels = limits.LEVELS[rq.cloud.settings.limit_model]
+    return one(rq, PROJECT, projects.create_project(rq.tx, given, _home(rq, given), levels))
 
 
 @api.get("/v3/projects/{project_id}", policy="identity:get_project", on=project)
