@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, kw_only=True):
     dns_domain: str = "openstacklocal."  # of ports' names, as DHCP and the internal DNS tell them
     dhcp_domain: str = "novalocal"  # of servers' names, as metadata tells them
     image_content_check: bool = True
+    image_property_protections: str = ""  # a file: who may do what with which properties of images
+    image_property_rules: str = "roles"  # or policies: what that file's values are
     log_level: str = "info"
     extra: dict[str, Any] = {}
 

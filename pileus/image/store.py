@@ -155,6 +155,7 @@ OFFERED = sa.and_(
 VISIBLE = sa.or_(_image.visibility == PUBLIC, _image.visibility == COMMUNITY, MINE, OFFERED)
 # community images are listed only when asked for, save one's own
 NOT_COMMUNITY = sa.or_(MINE, _image.visibility != COMMUNITY)
+NOTHING = sa.false()
 # values: visibility
 IS_VISIBILITY = _image.visibility == sa.bindparam("visibility", type_=sa.Text())
 COLUMNS = frozenset(column.name for column in _image) - {"data", "tags", "properties"}

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from pileus.core import paging
 from pileus.core.errors import Forbidden
 from pileus.core.wire import Request, Response
-from pileus.image import images, imports
+from pileus.image import images, imports, protections
 from pileus.image.api import listing, patch
 from pileus.image.api.base import api, image
 from pileus.image.resources import IMAGE, READ_ONLY, check_property, check_settable
@@ -16,9 +18,10 @@ from pileus.image.store import ACTIVE, COMMUNITY, DEACTIVATED, PUBLIC, Image
 def viewer(rq: Request) -> Callable[[Image], dict[str, Any]]:
     view = IMAGE.viewer(rq)
     store = rq.cloud.drivers["image"].name
+    guard = protections.guard(rq)
 
     def show(row: Image) -> dict[str, Any]:
-        body = view(row)
+        body = view(msgspec.structs.replace(row, properties=guard.readable(row.properties)) if guard else row)
         if row.status in (ACTIVE, DEACTIVATED):
             body["stores"] = store
         return body
@@ -37,7 +40,7 @@ def _authorize_visibility(rq: Request, visibility: str | None, target: Any) -> N
 @api.get("/v2/images", policy="get_images")
 def list_images(rq: Request) -> dict[str, Any]:
     """List images: public ones, the project's own, and accepted ones of others."""
-    asked = listing.parse(rq)
+    asked = listing.parse(rq, protections.guard(rq))
     found = paging.page(
         rq, Image, asked.where, asked.sort, limit=asked.limit, marker=rq.query.get("marker"), clauses=asked.clauses
     )
@@ -60,6 +63,9 @@ def create_image(rq: Request) -> Response:
             check_settable(name)
     given = IMAGE.parse_create(rq, rq.json)
     properties = {name: check_property(name, value) for name, value in given.pop("extra", {}).items()}
+    guard = protections.guard(rq)
+    for name in properties:
+        guard.check("create", name)
     project_id = given.pop("project_id", rq.ctx.project_id)
     owner = {"project_id": project_id, "owner": project_id}
     if project_id != rq.ctx.project_id and not rq.allows("add_image", owner):
@@ -83,7 +89,7 @@ def show_image(rq: Request, found: Image) -> dict[str, Any]:
 @api.patch("/v2/images/{image_id}", policy="modify_image", on=image)
 def update_image(rq: Request, found: Image) -> dict[str, Any]:
     """Change an image by a JSON patch."""
-    changes = patch.apply(found, patch.parse(rq))
+    changes = patch.apply(found, patch.parse(rq), protections.guard(rq))
     if "visibility" in changes and changes["visibility"] != found.visibility:
         _authorize_visibility(rq, changes["visibility"], found)
     if changes.get("project_id", found.project_id) != found.project_id and "admin" not in rq.ctx.roles:

@@ -10,6 +10,7 @@ from pileus.core.errors import BadRequest
 from pileus.core.paging import Sort, Where
 from pileus.core.wire import Request
 from pileus.image import store
+from pileus.image.protections import Guard
 from pileus.image.resources import IMAGE
 
 DEFAULT_LIMIT, MAX_LIMIT = 25, 1000
@@ -29,7 +30,7 @@ class Asked(NamedTuple):
     limit: int
 
 
-def parse(rq: Request) -> Asked:
+def parse(rq: Request, guard: Guard) -> Asked:
     """Raises BadRequest, naming what is wrong."""
     where: list[Where] = []
     clauses = _visibility(rq)
@@ -49,6 +50,8 @@ def parse(rq: Request) -> Asked:
             where += _time(name, value, clauses)
         elif name in IMAGE.fields:
             where += _attribute(name, value)
+        elif not guard.allows("read", name):
+            clauses.append(("unreadable", store.NOTHING, {}))  # or lists would tell what an image does not show
         else:
             key, text = f"property_{position}", f"value_{position}"
             clauses.append((key, store.with_property(key, text), {key: name, text: value}))

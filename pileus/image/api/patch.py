@@ -6,6 +6,7 @@ import msgspec
 
 from pileus.core.errors import BadRequest, Conflict, Forbidden, UnsupportedMediaType
 from pileus.core.wire import Request
+from pileus.image.protections import Guard
 from pileus.image.resources import IMAGE, READ_ONLY, check_property, check_settable
 from pileus.image.store import Image
 
@@ -72,8 +73,11 @@ def _change(operation: str, path: Any, item: dict[str, Any]) -> Change:
     return Change(operation, parts[0].replace("~1", "/").replace("~0", "~"), item.get("value"))
 
 
-def apply(image: Image, changes: list[Change]) -> dict[str, Any]:
-    """The columns that these changes, in their order, give a new value. Raises Forbidden, BadRequest, Conflict."""
+def apply(image: Image, changes: list[Change], guard: Guard) -> dict[str, Any]:
+    """The columns that these changes, in their order, give a new value. Raises Forbidden, BadRequest, Conflict.
+
+    A property that the caller may not read is as good as not there.
+    """
     columns: dict[str, Any] = {}
     properties = dict(image.properties)
     for operation, name, value in changes:
@@ -86,12 +90,16 @@ def apply(image: Image, changes: list[Change]) -> dict[str, Any]:
             columns[field.source] = field.check(value)
             continue
         check_settable(name)
-        if operation != "add" and name not in properties:
+        there = name in properties and guard.allows("read", name)
+        if operation != "add" and not there:
             raise Conflict(f"Property {name[:255]} does not exist.")
         if operation == "remove":
+            guard.check("delete", name)
             del properties[name]
         else:
-            properties[name] = check_property(name, value)
+            checked = check_property(name, value)
+            guard.check("update" if name in properties else "create", name)
+            properties[name] = checked
     if properties != image.properties:
         columns["properties"] = properties
     return columns
