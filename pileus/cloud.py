@@ -51,6 +51,8 @@ class Cloud:
         overrides = policy.load_overrides(named, services.SERVICES) if named else None
         self.policies = policy.by_service(services.rules(), overrides, enforce_scope=settings.enforce_scope)
         self.tokens = identity.Tokens(self.db, settings.folder, settings.token_seconds, settings.token_provider)
+        self.receipts = identity.Receipts(settings.folder / "keys-receipts")
+        self.failed_log_ins = identity.FailedLogIns(settings.log_in_limits)
         self.drivers = Drivers(self)
         self.sagas = Engine(self.db, self, services.sagas())
         self.tasks = Reconciler(self, services.tasks())

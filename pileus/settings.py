@@ -1,5 +1,6 @@
 """The few options of a cloud, as `cloud.json` in its state folder keeps them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,35 @@ class External(msgspec.Struct):
     cidr: str = "172.24.4.0/24"
     gateway: str = "172.24.4.1"
     dns: list[str] = []
+
+
+class SecurityCompliance(msgspec.Struct, kw_only=True):
+    """What passwords and log-ins must keep to, by the names of keystone.conf's section of this name; 0 means no rule."""
+
+    lockout_failure_attempts: int = 0
+    lockout_duration: int = 1800  # seconds
+    password_expires_days: int = 0
+    unique_last_password_count: int = 0
+    minimum_password_age: int = 0  # days
+    password_regex: str = ""
+    password_regex_description: str = ""
+    change_password_upon_first_use: bool = False
+    disable_user_account_days_inactive: int = 0
+
+
+class LogInLimits(msgspec.Struct, kw_only=True):
+    """How many log-ins may fail within `seconds` before further ones are answered 429; 0 means any number."""
+
+    seconds: int = 60
+    per_user: int = 30
+    per_address: int = 300
+
+
+class Kerberos(msgspec.Struct, kw_only=True):
+    """Log-in by Kerberos, where there is a keytab: `realms` says which domain a realm's users are in, by name."""
+
+    keytab: str = ""
+    realms: dict[str, str] = {}
 
 
 class Settings(msgspec.Struct, kw_only=True):
@@ -49,6 +79,11 @@ class Settings(msgspec.Struct, kw_only=True):
     image_property_protections: str = ""  # a file: who may do what with which properties of images
     image_property_rules: str = "roles"  # or policies: what that file's values are
     log_level: str = "info"
+    security_compliance: SecurityCompliance = msgspec.field(default_factory=SecurityCompliance)
+    log_in_limits: LogInLimits = msgspec.field(default_factory=LogInLimits)
+    kerberos: Kerberos = msgspec.field(default_factory=Kerberos)
+    totp_previous_windows: int = 1  # a code is taken this many half minutes after its own
+    cors_allowed_origins: list[str] = []  # web pages elsewhere that may call the APIs; `*` for all
     extra: dict[str, Any] = {}
 
     @property
@@ -77,4 +112,8 @@ def load(state: Path) -> Settings:
     except (msgspec.DecodeError, OSError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     found.state = str(state)
+    try:
+        re.compile(found.security_compliance.password_regex)
+    except re.error as error:
+        raise ValueError(f"{path}: security_compliance.password_regex is no regular expression: {error}") from error
     return found

@@ -69,7 +69,7 @@ class Client:
 
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None,
-        upload: Iterator[bytes] | None = None,
+        upload: Iterator[bytes] | None = None, client: str = "",
     ) -> Answer:  # fmt: skip
         bare, _, query = path.partition("?")
         sent = {"host": "cloud.test:5000", **self.headers, **{k.lower(): v for k, v in (headers or {}).items()}}
@@ -79,6 +79,7 @@ class Client:
         if data:
             sent.setdefault("content-type", "application/json")
         rq = Request(method, bare, query, sent, data)
+        rq.client = client
         rq.upload = upload if upload is not None else iter([data] if data else [])
         answer = Answer(f"{method} {path}", self.application.handle(rq))
         if answer.status < 400 and hasattr(rq, "route") and "tests/spec/" in os.environ.get("PYTEST_CURRENT_TEST", ""):

@@ -6,8 +6,22 @@ The front: what other services and the program itself may use.
 from pileus.identity import limits
 from pileus.identity.access_rules import permitted
 from pileus.identity.bootstrap import bootstrap
+from pileus.identity.log_in_limits import FailedLogIns
+from pileus.identity.receipts import Receipts
 from pileus.identity.rotation import check as check_keys
 from pileus.identity.store import Domain, Project, User, find_project
 from pileus.identity.tokens import Tokens
 
-__all__ = ["Domain", "Project", "Tokens", "User", "bootstrap", "check_keys", "find_project", "limits", "permitted"]
+__all__ = [
+    "Domain",
+    "FailedLogIns",
+    "Project",
+    "Receipts",
+    "Tokens",
+    "User",
+    "bootstrap",
+    "check_keys",
+    "find_project",
+    "limits",
+    "permitted",
+]

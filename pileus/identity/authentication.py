@@ -4,19 +4,22 @@
 and make the token. The methods themselves are in `methods/`.
 """
 
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from pileus.core import clock
-from pileus.core.db import Database, Tx
+from pileus.core import clock, log
+from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Unauthorized
-from pileus.identity import grants, trusts
+from pileus.identity import compliance, grants, receipts, trusts
 from pileus.identity.methods import METHODS, Attempt, Claim
 from pileus.identity.methods.claims import WRONG, DomainRef, find_domain
+from pileus.identity.receipts import MoreWanted
 from pileus.identity.store import ApplicationCredential, Project, User
 from pileus.identity.tokens import Payload, Token, Tokens, resolve
-from pileus.settings import Settings
+
+_log = log.logger("pileus.identity")
 
 
 class IdentityPart(msgspec.Struct):
@@ -101,52 +104,89 @@ def _converted(value: Any, shape: Any) -> Any:
         raise BadRequest(f"Invalid input for field 'auth': {error}") from None
 
 
-def log_in(
-    db: Database, tokens: Tokens, settings: Settings, auth: Auth, headers: dict[str, str] | None = None
-) -> tuple[str, Token]:
-    """Raises Unauthorized, in the same words whatever was wrong."""
-    with db.read() as tx:
-        attempt = Attempt(tx, tokens, settings, headers or {})
+def log_in(cloud: Any, auth: Auth, headers: dict[str, str] | None = None, address: str = "") -> tuple[str, Token]:
+    """`cloud` is what a request is served by. Raises Unauthorized, in the same words whatever was wrong."""
+    tokens: Tokens = cloud.tokens
+    headers = headers or {}
+    with cloud.db.read() as tx:
+        attempt = Attempt(tx, tokens, cloud.settings, headers, address)
         claims = [METHODS[name].claim(attempt, given) for name, given in auth.given.items()]
-    proof = _prove(db, claims)
-    with db.read() as tx:
+    proof = _prove(cloud, claims, address)
+    if secret := headers.get(receipts.HEADER):
+        _add_receipt(cloud, proof, secret)
+    with cloud.db.read() as tx:
         current = tx.find(User, id=proof.user.id)
         if current is None or current.password_hash != proof.user.password_hash or not usable(tx, current):
             raise Unauthorized(WRONG, detail=f"user {proof.user.id} changed meanwhile, or is disabled")
-        payload = _payload(tx, tokens, auth, proof)
-        token = resolve(tx, payload)
-    accepted = [claim.accepted for claim in claims if claim.accepted is not None]
-    counted = token.trust is not None and token.trust.remaining_uses is not None
-    if accepted or counted:
-        with db.write() as tx:
-            for note in accepted:
+        wanting = not receipts.enough(current, proof.methods, set(METHODS))
+        if not wanting:
+            payload = _payload(tx, tokens, auth, proof)
+            token = resolve(tx, payload)
+        else:
+            domain = tx.get(Project, id=current.domain_id)
+        to_note = not wanting and compliance.to_note(tx, cloud.settings.security_compliance, current)
+    noted = [claim.accepted for claim in claims if claim.accepted is not None]
+    if to_note:
+        fully = any(name in auth.given for name in ("password", "totp"))
+        noted.append(partial(compliance.succeeded, user=current, fully=fully))
+    if not wanting and token.trust is not None and token.trust.remaining_uses is not None:
+        noted.append(partial(trusts.use, trust=token.trust))
+    if noted:
+        with cloud.db.write() as tx:
+            for note in noted:
                 note(tx)
-            if counted and token.trust is not None:
-                trusts.use(tx, token.trust)
+    if wanting:
+        raise MoreWanted(current, domain, *cloud.receipts.give(current.id, proof.methods))
     return tokens.seal(payload), token
 
 
 # -- who -----------------------------------------------------------------------------------------------------------------
 
 
-def _prove(db: Database, claims: list[Claim]) -> Proof:
+def _prove(cloud: Any, claims: list[Claim], address: str) -> Proof:
     """Verify every claim. Unknown users take as long as wrong passwords."""
     for claim in claims:
+        cloud.failed_log_ins.check(claim.named, address)
         right = claim.prove()
         if not right or claim.user is None:
+            cloud.failed_log_ins.failed(claim.named, address)
+            _log.warning("a log-in failed", extra={"method": claim.method, "user": claim.named, "address": address})
             if claim.refused is not None:
-                with db.write() as tx:
+                with cloud.db.write() as tx:
                     claim.refused(tx)
             raise Unauthorized(WRONG, detail=f"log-in by {claim.method} refused")
+        cloud.failed_log_ins.succeeded(claim.named)
     user = claims[0].user
     assert user is not None
     if any(claim.user is None or claim.user.id != user.id for claim in claims):
         raise Unauthorized(WRONG, detail="the methods name different users")
+    for claim in claims:
+        if claim.objection:
+            raise Unauthorized(claim.objection)
     parent = next((claim.parent for claim in claims if claim.parent), None)
     credential = next((claim.credential for claim in claims if claim.credential), None)
     methods = [*(parent.methods if parent else []), *(claim.method for claim in claims)]
     ends = [claim.expires_at for claim in claims if claim.expires_at]
     return Proof(user, list(dict.fromkeys(methods)), min(ends, default=None), parent, credential)
+
+
+def _add_receipt(cloud: Any, proof: Proof, secret: str) -> None:
+    """What the user proved in an earlier request counts too. Raises Unauthorized for a receipt that is not good."""
+    receipt = cloud.receipts.read(secret)
+    valid_after = proof.user.valid_after
+    if receipt is None or receipt.user_id != proof.user.id or (valid_after and receipt.issued_at < valid_after):
+        raise Unauthorized(WRONG, detail="the receipt is void, has expired, or is another user's")
+    proof.methods = list(dict.fromkeys([*receipt.methods, *proof.methods]))
+
+
+def check_password(cloud: Any, user_id: str, password: str, address: str) -> User:
+    """The user whose password this is, expired or not: for changing it. Raises Unauthorized."""
+    asked = METHODS["password"]
+    given = msgspec.convert({"user": {"id": user_id, "password": password}}, asked.shape)
+    with cloud.db.read() as tx:
+        claim = asked.claim(Attempt(tx, cloud.tokens, cloud.settings, {}, address), given)
+    claim.objection = ""
+    return _prove(cloud, [claim], address).user
 
 
 def usable(tx: Tx, user: User) -> bool:

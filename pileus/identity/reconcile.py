@@ -1,4 +1,4 @@
-"""What must stay true: revocations are kept only as long as the tokens they void, and trusts until they end."""
+"""What must stay true: revocations are kept only as long as the tokens they void, trusts until they end, users in use."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from pileus.core import clock
 from pileus.core.db import sql
 from pileus.core.reconcile import Task
 from pileus.core.tables import columns
+from pileus.identity import compliance
 from pileus.identity.store import Membership, Revocation, Trust, changed
 
 _ENDED = [
@@ -33,7 +34,15 @@ def leave_groups(cloud: Any) -> None:
             changed(tx)
 
 
+def disable_idle(cloud: Any) -> None:
+    """Users that have not logged in for as long as the operator set, if it did."""
+    if cloud.settings.security_compliance.disable_user_account_days_inactive:
+        with cloud.db.write() as tx:
+            compliance.disable_idle(tx, cloud.settings.security_compliance)
+
+
 TASKS = [
     Task("identity-expired", forget_expired, every=3600.0),
     Task("identity-left-groups", leave_groups, every=30.0),
+    Task("identity-idle-users", disable_idle, every=3600.0),
 ]

@@ -43,6 +43,27 @@ class User(msgspec.Struct):
     valid_after: str | None = None  # tokens issued before this are void: the password changed, or the user was disabled
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
+    password_created_at: str | None = None
+
+
+@table("past_passwords", index=[("user_id",)], references={"user_id": "users.id"}, cascade=["user_id"])
+class PastPassword(msgspec.Struct):
+    """One that a user had before; as many are kept as may not be used again."""
+
+    id: Key
+    user_id: str
+    password_hash: str
+    created_at: str
+
+
+@table("log_in_states", references={"user_id": "users.id"}, cascade=["user_id"])
+class LogInState(msgspec.Struct):
+    """How log-ins of a user went: failures in a row, and the day of the last that succeeded."""
+
+    user_id: Key
+    failures: int
+    failed_at: str | None
+    active_on: str | None
 
 
 @table("user_groups", unique=[("domain_id", "name")])
@@ -134,6 +155,14 @@ class Credential(msgspec.Struct):
     type: str
     encrypted_blob: str
     extra: dict[str, Any] = {}
+
+
+@table("totp_uses", references={"credential_id": "credentials.id"}, cascade=["credential_id"])
+class TotpUse(msgspec.Struct):
+    """The newest code that was taken, by its number since 1970: this one and those before it never count again."""
+
+    credential_id: Key
+    step: int
 
 
 @table("policies")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from pileus.core import clock
@@ -20,8 +21,9 @@ def get_user(tx: Tx, user_id: str) -> User:
     return found
 
 
-def create_user(tx: Tx, given: dict[str, Any], domain_id: str, password_hash: str | None) -> User:
-    """Raises NotFound for a missing domain, Conflict for a name in use."""
+def create_user(tx: Tx, given: dict[str, Any], domain_id: str, password: dict[str, Any] | None = None) -> User:
+    """`password` are the columns that `compliance.new_password` makes. Raises NotFound for a missing domain, Conflict for
+    a name in use."""
     domain = get_domain(tx, domain_id)
     changed(tx)
     _check_name(tx, User, domain.id, given["name"])
@@ -30,15 +32,15 @@ def create_user(tx: Tx, given: dict[str, Any], domain_id: str, password_hash: st
         name=given["name"],
         domain_id=domain.id,
         enabled=given.get("enabled", True),
-        password_hash=password_hash,
+        password_hash=None,
         default_project_id=given.get("default_project_id"),
         description=given.get("description"),
         created_at=clock.now(),
         options={name: value for name, value in given.get("options", {}).items() if value is not None},
         extra=given.get("extra", {}),
     )
-    tx.insert(row)
-    return row
+    tx.insert(msgspec.structs.replace(row, **(password or {})))
+    return get_user(tx, row.id)
 
 
 def update_user(tx: Tx, user: User, values: dict[str, Any]) -> User:

@@ -10,6 +10,7 @@ from pileus.identity import authentication, grants
 from pileus.identity.api.base import Untraceable, api, many, viewer
 from pileus.identity.catalog import catalog
 from pileus.identity.federation import providers, shadow
+from pileus.identity.receipts import MoreWanted
 from pileus.identity.resources import DOMAIN, PROJECT
 from pileus.identity.store import Revocation, changed
 from pileus.identity.tokens import Payload, Token
@@ -18,9 +19,10 @@ from pileus.identity.tokens import Payload, Token
 @api.post("/v3/auth/tokens", policy=PUBLIC, tx="", status=201)
 def issue_token(rq: Request) -> Response:
     """Authenticate and issue a token."""
-    cloud = rq.cloud
-    auth = authentication.parse(rq.json)
-    secret, token = authentication.log_in(cloud.db, cloud.tokens, cloud.settings, auth, rq.headers)
+    try:
+        secret, token = authentication.log_in(rq.cloud, authentication.parse(rq.json), rq.headers, rq.client)
+    except MoreWanted as wanted:
+        return Response(wanted.body, wanted.status, wanted.headers)
     with rq.cloud.db.read() as tx:
         body = render(tx, token, with_catalog="nocatalog" not in rq.query)
     return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})

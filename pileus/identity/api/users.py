@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Unauthorized
 from pileus.core.fields import Text
@@ -11,7 +12,7 @@ from pileus.core.paging import Where
 from pileus.core.routes import PUBLIC
 from pileus.core.tables import columns
 from pileus.core.wire import Request
-from pileus.identity import authentication, grants, passwords, users
+from pileus.identity import authentication, compliance, grants, passwords, users
 from pileus.identity.api.base import (
     Target,
     api,
@@ -27,6 +28,7 @@ from pileus.identity.api.base import (
 )
 from pileus.identity.federation import shadow
 from pileus.identity.federation.store import FederatedUser
+from pileus.identity.methods.claims import WRONG
 from pileus.identity.resources import GROUP, PROJECT, USER
 from pileus.identity.store import User
 
@@ -50,7 +52,7 @@ def new_user(rq: Request) -> Target[None]:
 def list_users(rq: Request, _: Target[None]) -> dict[str, Any]:
     """List users."""
     where = [Where("domain_id", "eq", rq.ctx.domain_id)] if rq.ctx.domain_id else []
-    return listing(rq, USER, User, where, clauses=_vouched_for(rq))
+    return listing(rq, USER, User, [*where, *expiring(rq)], clauses=_vouched_for(rq))
 
 
 def _vouched_for(rq: Request) -> list[tuple[str, Any, dict[str, Any]]]:
@@ -71,16 +73,45 @@ def _one(rq: Request, tx: Tx, row: User) -> dict[str, Any]:
     return body
 
 
+_COMPARISONS = {"eq": "eq", "neq": "ne", "lt": "lt", "lte": "lte", "gt": "gt", "gte": "gte"}
+
+
+def expiring(rq: Request) -> list[Where]:
+    """`password_expires_at=lt:2030-01-01T00:00:00Z`: users whose password ends before then. Raises BadRequest."""
+    found = []
+    for text in rq.query.all("password_expires_at"):
+        word, _, moment = text.partition(":")
+        if word not in _COMPARISONS:
+            word, moment = "eq", text
+        try:
+            found.append(Where("password_expires_at", _COMPARISONS[word], clock.canonical(moment)))
+        except (ValueError, OverflowError):
+            raise BadRequest(
+                "Invalid input for query parameter password_expires_at: it is a comparison and a time, "
+                f"as in lt:2030-01-01T00:00:00Z; the comparisons are {', '.join(_COMPARISONS)}."
+            ) from None
+    return found
+
+
 @api.post("/v3/users", policy="identity:create_user", on=new_user, status=201, tx="")
 def create_user(rq: Request, _: Target[None]) -> dict[str, Any]:
     """Create a user."""
     given = creating(rq, USER)
-    password = given.get("password")
-    hashed = None if password is None else passwords.hash_password(_PASSWORD.check(password))
+    password = _hashed(rq, given.pop("password", None), given.get("options") or {})
     with rq.cloud.db.write() as tx:
-        row = users.create_user(tx, given, domain_of(rq, given), hashed)
+        row = users.create_user(tx, given, domain_of(rq, given), password)
         shadow.link(tx, row, given.get("federated"))
         return _one(rq, tx, row)
+
+
+def _hashed(rq: Request, password: str | None, options: dict[str, Any], own: bool = False) -> dict[str, Any]:
+    """The columns of a new password, hashed here, outside any transaction. Raises BadRequest for a weak one."""
+    rules = rq.cloud.settings.security_compliance
+    hashed = None
+    if password is not None:
+        compliance.check_strength(rules, _PASSWORD.check(password))
+        hashed = passwords.hash_password(password)
+    return compliance.new_password(rules, options, hashed, own)
 
 
 @api.get("/v3/users/{user_id}", policy="identity:get_user", on=user)
@@ -101,11 +132,16 @@ def update_user(rq: Request, found: Target[User]) -> dict[str, Any]:
     values = updating(rq, USER, found.row)
     federated = values.pop("federated", None)
     if "password" in values:
-        password = values.pop("password")
-        values["password_hash"] = None if password is None else passwords.hash_password(_PASSWORD.check(password))
+        values |= _hashed(rq, values.pop("password"), {**found.row.options, **values.get("options", {})})
+    rules = rq.cloud.settings.security_compliance
     with rq.cloud.db.write() as tx:
-        shadow.link(tx, found.row, federated)
-        return _one(rq, tx, users.update_user(tx, users.get_user(tx, found.row.id), values))
+        current = users.get_user(tx, found.row.id)
+        shadow.link(tx, current, federated)
+        if "password_hash" in values:
+            compliance.remember(tx, rules, current)
+        if values.get("enabled"):
+            compliance.enabled_again(tx, rules, current)
+        return _one(rq, tx, users.update_user(tx, current, values))
 
 
 @api.delete("/v3/users/{user_id}", policy="identity:delete_user", on=user)
@@ -122,25 +158,26 @@ def change_password(rq: Request) -> None:
         if not isinstance(given.get(name), str):
             raise BadRequest(f"Invalid input for field {name!r}: it is required and must be a string.")
     new = _PASSWORD.check(given["password"])
+    rules = rq.cloud.settings.security_compliance
     with rq.cloud.db.read() as tx:
         found = tx.find(User, id=rq.params["user_id"])
         usable = found is not None and authentication.usable(tx, found)
-    if (
-        not passwords.verify(given["original_password"], found.password_hash if found else None)
-        or not usable
-        or not found
-    ):
-        raise Unauthorized(
-            "The request you have made requires authentication.", detail="the original password is wrong"
-        )
+        former = compliance.former(tx, rules, found) if found else []
+    user = authentication.check_password(rq.cloud, rq.params["user_id"], given["original_password"], rq.client)
+    if found is None or not usable or user.password_hash != found.password_hash:
+        raise Unauthorized(WRONG, detail="the user is disabled, or changed meanwhile")
     if found.options.get("lock_password"):
         raise BadRequest("The password of this user is locked.")
-    hashed = passwords.hash_password(new)
+    compliance.check_age(rules, found)
+    if any(passwords.verify(new, hashed) for hashed in former):
+        raise BadRequest(f"The new password must differ from the last {rules.unique_last_password_count} of the user.")
+    values = _hashed(rq, new, found.options, own=True)
     with rq.cloud.db.write() as tx:
         current = users.get_user(tx, found.id)
         if current.password_hash != found.password_hash:
             raise Conflict("The password has just been changed by another request.")
-        users.update_user(tx, current, {"password_hash": hashed})
+        compliance.remember(tx, rules, current)
+        users.update_user(tx, current, values)
 
 
 @api.get("/v3/users/{user_id}/projects", policy="identity:list_user_projects", on=user)

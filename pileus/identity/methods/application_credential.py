@@ -31,9 +31,9 @@ def claim(attempt: Attempt, given: Given) -> Claim:
         found = None
     prove = partial(passwords.verify, given.secret, found.secret_hash if found else None)
     user = tx.find(User, id=found.user_id) if found else None
-    return Claim(
-        "application_credential", user, prove, credential=found, expires_at=found.expires_at if found else None
-    )
+    who = f"application credential {given.id or given.name}"
+    ends = found.expires_at if found else None
+    return Claim("application_credential", user, prove, named=who, credential=found, expires_at=ends)
 
 
 METHOD = Method("application_credential", Given, claim)

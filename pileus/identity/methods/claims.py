@@ -32,6 +32,7 @@ class Attempt(NamedTuple):
     tokens: Tokens
     settings: Settings
     headers: dict[str, str]
+    address: str = ""
 
 
 def taken_as_given() -> bool:
@@ -47,6 +48,8 @@ class Claim(msgspec.Struct):
     method: str
     user: User | None
     prove: Callable[[], bool] = taken_as_given
+    named: str = ""  # whom the client says it is, also when there is nobody of that name: failures are counted by it
+    objection: str = ""  # why even what is proved does not do
     accepted: Callable[[Tx], None] | None = None
     refused: Callable[[Tx], None] | None = None
     parent: Payload | None = None  # the token it is made from
@@ -70,6 +73,14 @@ def find_user(tx: Tx, given: UserRef) -> User | None:
         domain = find_domain(tx, given.domain)
         return tx.find(User, domain_id=domain.id, name=given.name) if domain else None
     raise BadRequest("Expecting to find id, or name and domain, in user.")
+
+
+def named(user: User | None, given: UserRef) -> str:
+    """The user's id, or what was sent instead."""
+    if user is not None:
+        return user.id
+    domain = given.domain.id or given.domain.name if given.domain else ""
+    return given.id or f"{domain}/{given.name}"
 
 
 def find_domain(tx: Tx, given: DomainRef) -> Project | None:

@@ -1,11 +1,12 @@
 """`password`: a user and its password."""
 
-from functools import partial
-
 import msgspec
 
-from pileus.identity import passwords
-from pileus.identity.methods.claims import Attempt, Claim, Method, UserRef, find_user
+from pileus.core.db import Tx
+from pileus.identity import compliance, passwords
+from pileus.identity.methods.claims import Attempt, Claim, Method, UserRef, find_user, named
+from pileus.identity.store import User
+from pileus.settings import SecurityCompliance
 
 
 class UserWithPassword(UserRef):
@@ -16,10 +17,42 @@ class Given(msgspec.Struct):
     user: UserWithPassword
 
 
+class Proving:
+    """Whether a password is right; and one that was hashed at another cost than today's is hashed anew."""
+
+    def __init__(self, tx: Tx, rules: SecurityCompliance, user: User | None, password: str):
+        self.rules = rules
+        self.user = user
+        self.password = password
+        self.locked = user is not None and compliance.locked(tx, rules, user)
+        self.renewed: str | None = None
+
+    def prove(self) -> bool:
+        stored = self.user.password_hash if self.user else None
+        right = passwords.verify(self.password, stored)
+        if right and not self.locked and stored and passwords.outdated(stored):
+            self.renewed = passwords.hash_password(self.password)
+        return right and not self.locked
+
+    def accepted(self, tx: Tx) -> None:
+        if self.renewed and self.user is not None:
+            where = {"id": self.user.id, "password_hash": self.user.password_hash}
+            tx.update(User, where, password_hash=self.renewed)
+
+    def refused(self, tx: Tx) -> None:
+        if self.user is not None and not self.locked:
+            compliance.failed(tx, self.rules, self.user)
+
+
 def claim(attempt: Attempt, given: Given) -> Claim:
     user = find_user(attempt.tx, given.user)
-    hashed = user.password_hash if user else None
-    return Claim("password", user, partial(passwords.verify, given.user.password or "", hashed))
+    proving = Proving(attempt.tx, attempt.settings.security_compliance, user, given.user.password or "")
+    found = Claim("password", user, proving.prove, named=named(user, given.user), refused=proving.refused)
+    if user and user.password_hash and passwords.outdated(user.password_hash):
+        found.accepted = proving.accepted
+    if user is not None and compliance.password_expired(user):
+        found.objection = f"The password is expired and needs to be changed for user: {user.id}."
+    return found
 
 
 METHOD = Method("password", Given, claim)

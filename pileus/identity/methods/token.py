@@ -2,8 +2,8 @@
 
 import msgspec
 
-from pileus.core.errors import Forbidden, Unauthorized
-from pileus.identity.methods.claims import WRONG, Attempt, Claim, Method
+from pileus.core.errors import Forbidden, NotFound
+from pileus.identity.methods.claims import Attempt, Claim, Method
 
 
 class Given(msgspec.Struct):
@@ -13,7 +13,7 @@ class Given(msgspec.Struct):
 def claim(attempt: Attempt, given: Given) -> Claim:
     found = attempt.tokens.load(attempt.tx, given.id)
     if found is None:
-        raise Unauthorized(WRONG)
+        raise NotFound("The token to be exchanged is void or expired.")  # its own word for it: 404
     if found.payload.delegated:
         raise Forbidden("A token got by delegation cannot be exchanged for another.")
     return Claim("token", found.user, parent=found.payload, expires_at=found.payload.expires_at)
