@@ -156,6 +156,8 @@ class Watched:
     def changed_now(self) -> bool:
         """Look at once. Is there anything new?"""
         self._looked = time.monotonic()
+        if not self.version:
+            self.folder.read()  # makes the first key where there is none: that is no change for the next look to find
         stamp = self.folder.stamp()
         if stamp == self._stamp and stamp:
             return False
