@@ -33,6 +33,10 @@ if [ -n "$missing" ]; then
         mkdir -p /etc/postgresql-common
         echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
     fi
+    # Nor is a directory.
+    if [ ! -e /etc/ldap/slapd.d ] && command -v debconf-set-selections >/dev/null; then
+        echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections
+    fi
     apt-get update -qq
     # shellcheck disable=SC2086
     apt-get install -y -qq -o Dpkg::Options::=--force-confold --no-install-recommends $missing

@@ -27,6 +27,15 @@ PUBLIC = {
     "POST /identity/v3/auth/tokens", "POST /identity/v3/users/{user_id}/password", "GET /identity/healthcheck",
     "GET /identity/", "GET /identity/v3", "GET /compute/", "GET /compute/v2.1/", "GET /image/", "GET /image/versions",
     "GET /network/", "GET /network/v2.0/", "GET /placement/",
+    *(
+        f"{method} /identity/v3/{path}"
+        for method in ("GET", "POST")
+        for path in (
+            "OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth",
+            "auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
+            "auth/OS-FEDERATION/websso/{protocol_id}",
+        )
+    ),
 }  # fmt: skip
 
 # rules that guard no route: the words that operators' own policy files build on
