@@ -5,11 +5,14 @@ from pathlib import Path
 import click
 
 from pileus.cli.image import default_cache
-from pileus.cli.state import cloud_errors, existing, state_option
+from pileus.cli.state import cloud_errors, examples, existing, state_option
 from pileus.cli.up import stopwatch
 
 
-@click.command()
+@click.command(
+    short_help="A first server, and a login to it.",
+    epilog=examples("pileus up && pileus demo", "pileus up --fake --state /tmp/x && pileus demo --state /tmp/x"),
+)
 @state_option
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), help="Keeps the guest image's packages.")
 @cloud_errors

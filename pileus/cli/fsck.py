@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pileus.cli.state import cloud_errors, existing, state_option
+from pileus.cli.state import cloud_errors, examples, existing, state_option
 
 PAUSE = 2.0  # between the two looks that a difference has to be seen in
 
@@ -44,7 +44,12 @@ class Look:
         self.db.close()
 
 
-@click.command()
+@click.command(
+    short_help="Compare the records with what is there.",
+    epilog=examples(
+        "pileus fsck && echo clean", "pileus fsck --json      one object for each difference: where, kind, id, what"
+    ),
+)
 @state_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @cloud_errors

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pileus.cli import metadefs
+from pileus.cli.state import examples
 from pileus.image.guest import GuestImageError
 from pileus.image.guest import build as build_guest
 from pileus.image.guest import fetch as fetching
@@ -15,7 +16,14 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pileus" / "guest"
 
 
-@click.group()
+@click.group(
+    short_help="Build or fetch images to boot servers from.",
+    epilog=examples(
+        "pileus image build --output tiny.qcow2    a tiny Linux, from this distribution's packages",
+        "pileus image fetch debian-12              a distribution's own image, checked",
+        "pileus image list-known                   those that have a name here",
+    ),
+)
 def command() -> None:
     """Build or fetch images to boot servers from."""
 

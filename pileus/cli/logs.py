@@ -6,12 +6,19 @@ from typing import BinaryIO
 
 import click
 
-from pileus.cli.state import cloud_errors, existing, state_option
+from pileus.cli.state import cloud_errors, examples, existing, state_option
 
 LAST_LINES = 20
 
 
-@click.command()
+@click.command(
+    short_help="What the cloud's processes wrote.",
+    epilog=examples(
+        "pileus logs                the last lines of all",
+        "pileus logs -f serve       the controller's, as they come",
+        "pileus logs -n 200 node-1  of everything on the first host",
+    ),
+)
 @click.argument("name", required=False)
 @state_option
 @click.option("-f", "--follow", is_flag=True, help="Wait for more, until Ctrl-C.")
@@ -31,11 +38,14 @@ def command(folder: Path, name: str | None, follow: bool, lines: int) -> None:
             streams[label] = path.open("rb")
             for line in streams[label].read().splitlines()[-lines or None :] if lines else ():
                 show(label, line)
-    while follow:
-        for label, stream in streams.items():
-            for line in stream.read().splitlines():
-                show(label, line)
-        time.sleep(0.3)
+    try:
+        while follow:
+            for label, stream in streams.items():
+                for line in stream.read().splitlines():
+                    show(label, line)
+            time.sleep(0.3)
+    except KeyboardInterrupt:
+        return
 
 
 def show(label: str, line: bytes) -> None:

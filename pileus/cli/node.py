@@ -12,7 +12,7 @@ import click
 from pileus.core import log
 
 
-@click.command("node")
+@click.command("node", short_help="A host's process (`up` starts it).")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), required=True, help="Disks, specs and base images.")
 @click.option("--name", required=True, help="The host's name, as the cloud shows it.")
 @click.option("--socket", "socket_path", required=True, help="Unix socket to answer on (mode 0660).")

@@ -11,13 +11,15 @@ from typing import Any
 import click
 
 
-@click.command()
+@click.command(short_help="The controller's process (`up` starts it).")
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="The cloud's state folder.")
 def command(state: Path) -> None:
     """Serve the APIs of the cloud whose state folder this is (`pileus up` starts this)."""
     from pileus.core import log
-    from pileus.settings import load
+    from pileus.settings import CONFIG, load
 
+    if not (state / CONFIG).exists():
+        raise click.ClickException(f"There is no {CONFIG} in {state}: `pileus up` writes it, and starts this command.")
     try:
         settings = load(state)
     except ValueError as error:

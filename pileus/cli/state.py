@@ -1,5 +1,6 @@
 """What the verbs that look after a cloud have in common: which one, and how they fail."""
 
+import errno
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -37,10 +38,29 @@ def cloud_errors(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments, **options)
         except DeployError as error:
             raise click.ClickException(str(error)) from None
-        except PermissionError as error:
-            raise click.ClickException(f"You may not use {error.filename}: use sudo, or another --state.") from None
+        except BrokenPipeError:
+            raise  # who reads our output went away: click knows what to do
+        except OSError as error:
+            raise click.ClickException(sentence(error)) from None
 
     return guarded
+
+
+def sentence(error: OSError) -> str:
+    """What an operating system's error means to the person at the keyboard."""
+    what = error.filename or "The machine"
+    if isinstance(error, PermissionError):
+        return f"You may not use {what}: use sudo, or another --state."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what}: the disk is full. Make room, or choose a --state on another disk."
+    if error.errno == errno.EROFS:
+        return f"{what} is on a disk that cannot be written: choose another --state."
+    return f"{what}: {error.strerror or error}."
+
+
+def examples(*lines: str) -> str:
+    """The end of a verb's help, kept as it is laid out here."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def existing(folder: Path) -> "Cloud":

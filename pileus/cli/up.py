@@ -7,10 +7,19 @@ from pathlib import Path
 
 import click
 
-from pileus.cli.state import cloud_errors, state_option
+from pileus.cli.state import cloud_errors, examples, state_option
 
 
-@click.command()
+@click.command(
+    short_help="Start a cloud.",
+    epilog=examples(
+        "pileus up                                 on this machine, as root",
+        "pileus up --nodes 2                       two hosts on it, in namespaces",
+        "pileus up --fake                          every API, without root and virtual machines",
+        "pileus up --state /srv/blue --port 5100   one more cloud beside the first",
+        "pileus up --fake --for-pid $$             gone with this shell: for test suites",
+    ),
+)
 @state_option
 @click.option("--port", type=click.IntRange(1, 65534), help="Of the APIs; the next one serves bodies.  [default: 5000]")
 @click.option(
@@ -18,8 +27,12 @@ from pileus.cli.state import cloud_errors, state_option
 )
 @click.option("--fake", is_flag=True, help="No virtual machines, no networks, no root: every API on a stateful fake.")
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then stop the cloud.")
+@click.option("--for-pid", type=click.IntRange(1), metavar="PID",
+              help="Stop the cloud when this process ends, however it ends, and empty the state folder.")  # fmt: skip
 @cloud_errors
-def command(folder: Path, port: int | None, nodes: int | None, fake: bool, foreground: bool) -> None:
+def command(
+    folder: Path, port: int | None, nodes: int | None, fake: bool, foreground: bool, for_pid: int | None
+) -> None:
     """Start an all-in-one cloud, and keep it running.
 
     A cloud that runs is left as it is; one that was stopped or lost its machine comes back with all it had.
@@ -27,6 +40,8 @@ def command(folder: Path, port: int | None, nodes: int | None, fake: bool, foreg
     from pileus.deploy import state, teardown, up
     from pileus.deploy.process import environment
 
+    if for_pid is not None and not Path(f"/proc/{for_pid}").exists():
+        raise click.ClickException(f"There is no process {for_pid}, for which this cloud was to be.")
     cloud = up.prepare(folder, port=port, nodes=nodes, fake=fake)
     if up.is_up(cloud):
         if cloud != state.read(folder):
@@ -38,10 +53,10 @@ def command(folder: Path, port: int | None, nodes: int | None, fake: bool, foreg
     up.check_machine(cloud)
     up.save(cloud)
     if foreground:
-        argv = up.supervisor_argv(cloud, [])
+        argv = up.supervisor_argv(cloud, for_pid, [])
         os.execvpe(argv[0], argv, environment(cloud.hash))  # noqa: S606
     try:
-        up.launch(cloud, stopwatch())
+        up.launch(cloud, stopwatch(), for_pid=for_pid)
     except KeyboardInterrupt:
         teardown.stop_cloud(cloud, stopwatch())
         raise click.ClickException("Interrupted; what had been started is stopped again.") from None

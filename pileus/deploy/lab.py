@@ -20,13 +20,13 @@ from pileus.deploy.errors import DeployError
 from pileus.deploy.teardown import stop_cloud
 
 
-def start(folder: Path, nodes: int = 1) -> state.Cloud:
-    """A running one is left as it is."""
+def start(folder: Path, nodes: int = 1, for_pid: int | None = None) -> state.Cloud:
+    """A running one is left as it is. It ends, and its folder is emptied, with the process `for_pid`."""
     cloud = state.read(folder) or state.new(folder, port=0, nodes=nodes, fake=False)
     if not up.is_up(cloud):
         plan.make_folders(cloud)
         cloud.save()
-        up.launch(cloud, lambda _: None, engines_only=True)
+        up.launch(cloud, lambda _: None, engines_only=True, for_pid=for_pid)
     return state.read(folder) or cloud
 
 

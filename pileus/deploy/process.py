@@ -56,10 +56,33 @@ def pid_of(pidfile: Path, mark: str) -> int | None:
 
 
 def marked(pid: int, mark: str) -> bool:
+    return mark_of(pid) == mark
+
+
+def mark_of(pid: int) -> str | None:
+    """Of which cloud a process is, if of any."""
     try:
-        return f"{MARK}={mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
-        return False
+        return None
+    found = next((word for word in words if word.startswith(MARK.encode() + b"=")), None)
+    return None if found is None else found.partition(b"=")[2].decode(errors="replace")
+
+
+def words_of(pid: int) -> list[str]:
+    """Its command line; empty when it is gone."""
+    try:
+        return [word.decode(errors="replace") for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+    except OSError:
+        return []
+
+
+def folder_of(pid: int) -> str:
+    """The state folder that a process of a cloud was started with; empty where it does not say."""
+    words = words_of(pid)
+    if mark_of(pid) is None or "--state" not in words[:-1]:
+        return ""
+    return words[words.index("--state") + 1]
 
 
 def answers(path: Path) -> bool:
@@ -152,9 +175,9 @@ def launch(process: Process, mark: str) -> int:
             child.wait(timeout=process.patience)
         except subprocess.TimeoutExpired as error:
             child.kill()
-            raise DeployError(f"{process.name} hung at its start: {log_end(process)}") from error
+            raise DeployError(f"{process.name} hung at its start: {log_end(process.log)}") from error
         if child.returncode != 0:
-            raise DeployError(f"{process.name} did not start: {log_end(process)}")
+            raise DeployError(f"{process.name} did not start: {log_end(process.log)}")
     elif process.pidfile.name != "hold.pid":
         process.pidfile.write_text(f"{child.pid}\n")
     while True:
@@ -162,46 +185,47 @@ def launch(process: Process, mark: str) -> int:
         if pid is not None and process.is_ready():
             return pid
         if not process.forks and child.poll() is not None:
-            raise DeployError(f"{process.name} ended at once: {log_end(process)}")
+            raise DeployError(f"{process.name} ended at once: {log_end(process.log)}")
         if time.monotonic() > deadline:
-            raise DeployError(f"{process.name} was not ready within {process.patience:.0f} s: {log_end(process)}")
+            raise DeployError(f"{process.name} was not ready within {process.patience:.0f} s: {log_end(process.log)}")
         time.sleep(0.02)
 
 
-def log_end(process: Process) -> str:
+def log_end(log: Path) -> str:
     """The last thing it said, and where the rest is."""
     try:
-        lines = process.log.read_text(errors="replace").strip().splitlines()
+        lines = log.read_text(errors="replace").strip().splitlines()
     except OSError:
         lines = []
-    return f"{lines[-1].strip() if lines else 'it said nothing'} (all of it in {process.log})"
+    return f"{lines[-1].strip() if lines else 'it said nothing'} (all of it in {log})"
 
 
 def stop(pids: Iterable[int], patience: float = 5.0) -> None:
     """TERM, and after some patience KILL (without any, KILL at once); returns when they are gone."""
+    left = set(pids)
+    for kind, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
+        if wait and left:
+            left = wait_for_ends(left, wait, kind)
+
+
+def wait_for_ends(pids: Iterable[int], seconds: float, kind: signal.Signals | None = None) -> set[int]:
+    """Those that still live after so long; first each is sent a signal, if one is given."""
     handles: dict[int, int] = {}
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             handles[os.pidfd_open(pid)] = pid
+    waiting, poll, deadline = dict(handles), select.poll(), time.monotonic() + seconds
     try:
-        for kind, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
-            if not wait:
-                continue
-            for handle in handles:
-                with contextlib.suppress(ProcessLookupError):
+        for handle in handles:
+            poll.register(handle, select.POLLIN)
+            with contextlib.suppress(ProcessLookupError):
+                if kind is not None:
                     signal.pidfd_send_signal(handle, kind)
-            poll = select.poll()
-            waiting = set(handles)
-            for handle in waiting:
-                poll.register(handle, select.POLLIN)
-            deadline = time.monotonic() + wait
-            while waiting and (left := deadline - time.monotonic()) > 0:
-                for handle, _ in poll.poll(left * 1000):
-                    poll.unregister(handle)
-                    waiting.discard(handle)
-                    reap(handles[handle])
-            if not waiting:
-                return
+        while waiting and (left := deadline - time.monotonic()) > 0:
+            for handle, _ in poll.poll(left * 1000):
+                poll.unregister(handle)
+                reap(waiting.pop(handle))
+        return set(waiting.values())
     finally:
         for handle in handles:
             os.close(handle)

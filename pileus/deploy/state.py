@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pileus.deploy.errors import DeployError
-from pileus.settings import CONFIG
+from pileus.settings import CONFIG, NodeAddress
 
 # A unix socket's address holds 107 bytes. The longest one below a state folder:
 LONGEST_SOCKET = "/hosts/node-99/libvirt/run/libvirt-sock"
@@ -166,25 +168,40 @@ class Host:
         return str(uuid.uuid5(uuid.UUID(self.cloud.id), self.name))
 
 
+class Document(msgspec.Struct):
+    """What of cloud.json is read here; settings.py has the rest."""
+
+    id: str
+    port: int
+    nodes: list[NodeAddress]
+    fake_nodes: int
+    datapath: str
+    accel: str
+    external: External
+
+
 def read(folder: Path) -> Cloud | None:
     """The cloud in this folder; None when there was never one."""
+    path = folder / CONFIG
     try:
-        document = json.loads((folder / CONFIG).read_text())
-    except FileNotFoundError:
+        document = msgspec.json.decode(path.read_bytes(), type=Document)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
         raise DeployError(f"You may not read {error.filename}: use the account that started the cloud.") from error
-    except ValueError as error:
-        raise DeployError(f"{folder / CONFIG} is not valid JSON ({error}): restore it, or remove it.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DeployError(
+            f"{path} is not as `pileus up` wrote it ({error}): restore it, or choose another --state."
+        ) from error
     return Cloud(
         folder=folder.resolve(),
-        id=document["id"],
-        port=document["port"],
-        nodes=document["fake_nodes"] or len(document["nodes"]),
-        fake=bool(document["fake_nodes"]),
-        datapath=document["datapath"],
-        accel=document["accel"],
-        external=External(**document["external"]),
+        id=document.id,
+        port=document.port,
+        nodes=document.fake_nodes or len(document.nodes),
+        fake=bool(document.fake_nodes),
+        datapath=document.datapath,
+        accel=document.accel,
+        external=document.external,
     )
 
 
@@ -196,6 +213,19 @@ def new(folder: Path, *, port: int, nodes: int, fake: bool) -> Cloud:
             f" {LONGEST_STATE}: choose a shorter --state than {folder}."
         )
     return Cloud(folder=folder, id=str(uuid.uuid4()), port=port, nodes=nodes, fake=fake)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """A cloud takes over its whole folder, owners and all, and `down --purge` empties it: it must not be another's."""
+    try:
+        found = sorted(entry.name for entry in folder.iterdir())
+    except FileNotFoundError:
+        return
+    except NotADirectoryError as error:
+        raise DeployError(f"{folder} is not a folder: choose another --state.") from error
+    if found and not {"secrets.json", "pileus.db"} & set(found):
+        shown = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+        raise DeployError(f"{folder} has other things in it ({shown}): choose a new or an empty folder as --state.")
 
 
 def passwords(folder: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from pileus.deploy import hosts, plan, probe, state
 from pileus.deploy.errors import DeployError
 from pileus.deploy.process import Process, start, start_all
-from pileus.deploy.teardown import stop_cloud
+from pileus.deploy.teardown import PATIENCE, purge, stop_cloud
 
 PR_SET_CHILD_SUBREAPER = 36
 LONGEST_PAUSE = 30.0  # between two tries to start what keeps ending
@@ -31,11 +31,16 @@ class Stopped(Exception):
     """Asked to end, by signal."""
 
 
+class Bereft(Exception):
+    """The process for which this cloud was started has ended."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pileus.deploy.supervisor")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--tell", type=int, default=1)
     parser.add_argument("--engines-only", action="store_true")
+    parser.add_argument("--for-pid", type=int)
     arguments = parser.parse_args()
     os.set_inheritable(arguments.tell, False)
     tell = os.fdopen(arguments.tell, "w", buffering=1)
@@ -65,12 +70,20 @@ def main() -> None:
         report("ready")
         if arguments.tell > 2:
             tell.close()
-        Watch(cloud, processes).forever()
+        Watch(cloud, processes, arguments.for_pid).forever()
     except Stopped:
         log("asked to stop")
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with contextlib.suppress(Stopped):  # asked twice: at once
+            stop_cloud(cloud, report, PATIENCE)
+        ignore_signals()
         stop_cloud(cloud, report)
+    except Bereft:
+        log(f"process {arguments.for_pid} has ended")
+        ignore_signals()
+        stop_cloud(cloud, log)
+        purge(cloud)
+        with contextlib.suppress(OSError):  # a mount, or somebody's since
+            cloud.folder.rmdir()
     except DeployError as error:
         stop_cloud(cloud, log)
         report(f"failed {error}")
@@ -79,6 +92,11 @@ def main() -> None:
         traceback.print_exc()
         stop_cloud(cloud, log)
         raise
+
+
+def ignore_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def stopped(_number: int, _frame: object) -> None:
@@ -108,8 +126,9 @@ def bring_up(cloud: state.Cloud, report: Callable[[str], None], *, engines_only:
 class Watch:
     """Waits for ends; nothing is polled."""
 
-    def __init__(self, cloud: state.Cloud, processes: list[Process]) -> None:
+    def __init__(self, cloud: state.Cloud, processes: list[Process], for_pid: int | None = None) -> None:
         self.cloud = cloud
+        self.purpose: int | None = None  # pidfd of the process for which all this is
         self.handles: dict[int, Process] = {}  # pidfd → process
         self.began: dict[str, float] = {}
         self.pauses: dict[str, float] = {}
@@ -122,6 +141,12 @@ class Watch:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         self.poll.register(self.wake, select.POLLIN)
+        if for_pid is not None:
+            try:
+                self.purpose = os.pidfd_open(for_pid)
+            except ProcessLookupError:
+                raise Bereft from None
+            self.poll.register(self.purpose, select.POLLIN)
         for process in processes:
             self.tend(process)
 
@@ -130,6 +155,8 @@ class Watch:
             soonest = min((when for when, _ in self.due.values()), default=None)
             timeout = None if soonest is None else max(0.0, soonest - time.monotonic()) * 1000
             for handle, _ in self.poll.poll(timeout):
+                if handle == self.purpose:
+                    raise Bereft
                 if handle == self.wake:
                     os.read(self.wake, 4096)
                 elif handle in self.handles:

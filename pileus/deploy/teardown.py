@@ -6,17 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pileus.deploy import hosts
-from pileus.deploy.process import marked, pid_of, stop
+from pileus.deploy.errors import DeployError
+from pileus.deploy.process import marked, pid_of, run, stop, wait_for_ends, words_of
 from pileus.deploy.state import Cloud
+
+PATIENCE = 30.0  # seconds that guests get to shut down by themselves
 
 # Who goes first: nobody may mistake the end of the others for an event (a node would report its guests as stopped).
 ORDER = ("supervisor", "serve", "node", "qemu", "libvirtd", "virtlogd", "ovn-controller", "ovs-vswitchd", "")
 
 
-def stop_cloud(cloud: Cloud, report: Callable[[str], None]) -> None:
-    for pid in {pid_of(cloud.run / "supervisor.pid", cloud.hash)} - {None}:
+def stop_cloud(cloud: Cloud, report: Callable[[str], None], patience: float = 0.0) -> None:
+    """With some patience guests may shut down first; without, it is a power cut to them. Either way they are records
+    that say `running`, and come back with the next start."""
+    # Not when it is the supervisor itself that cleans up.
+    for pid in {pid_of(cloud.run / "supervisor.pid", cloud.hash)} - {None, os.getpid()}:
         stop([pid] if pid else [], patience=0)  # it holds no state, and it would start again what ends
     for group in ORDER:
+        if group == "qemu" and patience:
+            ask_guests(cloud, report, patience)  # now that no node is there to take it for the guests' own wish
         pids = [pid for pid, words in members(cloud).items() if in_group(words, group)]
         if pids:
             report(f"stopping {group or 'the rest'} ({len(pids)})")
@@ -25,6 +33,23 @@ def stop_cloud(cloud: Cloud, report: Callable[[str], None]) -> None:
         hosts.remove_namespace(name)
     hosts.remove_device(cloud.prefix)
     remove_stale(cloud)
+
+
+def ask_guests(cloud: Cloud, report: Callable[[str], None], patience: float) -> None:
+    """Presses the power button of every guest, and waits until they are off, but not for ever."""
+    guests = [pid for pid, words in members(cloud).items() if in_group(words, "qemu")]
+    if not guests:
+        return
+    report(f"asking {len(guests)} guest{'s' if len(guests) > 1 else ''} to shut down, for at most {patience:.0f} s")
+    for host in cloud.hosts:
+        virsh = ("virsh", "--quiet", "--connect", f"qemu+unix:///system?socket={host.libvirt_socket}")
+        try:
+            for name in run(*virsh, "list", "--name").split():
+                run(*virsh, "shutdown", name, "--mode", "acpi")
+        except DeployError as error:  # no libvirt, or a guest that is just ending: the rest is done the hard way
+            report(f"{host.name}: {error}")
+    if left := wait_for_ends(guests, patience):
+        report(f"{len(left)} did not in time")
 
 
 def remove_stale(cloud: Cloud) -> None:
@@ -44,6 +69,8 @@ def remove_stale(cloud: Cloud) -> None:
 
 def purge(cloud: Cloud) -> None:
     """Empties the folder of a stopped cloud; the folder itself may be a mount of its own."""
+    if not cloud.folder.is_dir():
+        return
     for entry in cloud.folder.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -88,13 +115,6 @@ def inode(pid: int, kind: str) -> int:
         return os.stat(f"/proc/{pid}/ns/{kind}").st_ino
     except OSError:
         return -1
-
-
-def words_of(pid: int) -> list[str]:
-    try:
-        return [word.decode(errors="replace") for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
-    except OSError:
-        return []
 
 
 def ancestors() -> set[int]:

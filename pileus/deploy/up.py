@@ -12,23 +12,28 @@ from pathlib import Path
 
 from pileus.deploy import packages, plan, state
 from pileus.deploy.errors import DeployError
-from pileus.deploy.process import environment, listening, pid_of
+from pileus.deploy.process import environment, folder_of, listening, log_end, pid_of
 from pileus.deploy.state import Cloud
+from pileus.deploy.teardown import members
 
 Report = Callable[[str], None]
+
+# MiB below which a start is refused: less than this and it fails half way, with a worse sentence.
+BASE_MEMORY, NODE_MEMORY = 448, 320
+FAKE_DISK, REAL_DISK = 64, 1024
 
 
 def is_up(cloud: Cloud) -> bool:
     return pid_of(cloud.run / "supervisor.pid", cloud.hash) is not None
 
 
-def launch(cloud: Cloud, report: Report, *, engines_only: bool = False) -> None:
+def launch(cloud: Cloud, report: Report, *, engines_only: bool = False, for_pid: int | None = None) -> None:
     """Starts the supervisor and waits until it says that all is ready."""
     plan.make_folders(cloud)
     reader, writer = os.pipe()
-    argv = supervisor_argv(cloud, ["--tell", str(writer), *(["--engines-only"] if engines_only else [])])
+    argv = supervisor_argv(cloud, for_pid, ["--tell", str(writer), *(["--engines-only"] if engines_only else [])])
     with (cloud.log / "supervisor.log").open("ab") as log:
-        subprocess.Popen(
+        supervisor = subprocess.Popen(
             argv, env=environment(cloud.hash), cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True, pass_fds=[writer],
         )  # fmt: skip
@@ -37,21 +42,25 @@ def launch(cloud: Cloud, report: Report, *, engines_only: bool = False) -> None:
         for line in told:
             word, _, rest = line.rstrip("\n").partition(" ")
             if word == "failed":
+                with suppress(subprocess.TimeoutExpired):
+                    supervisor.wait(10)  # it has cleaned up, and is about to end
                 raise DeployError(rest)
             if word == "ready" and not rest:
                 return
             report(line.rstrip("\n"))
-    raise DeployError(f"The supervisor ended before the cloud was ready: see {cloud.log / 'supervisor.log'}.")
+    raise DeployError(f"The supervisor ended before the cloud was ready: {log_end(cloud.log / 'supervisor.log')}.")
 
 
-def supervisor_argv(cloud: Cloud, more: list[str]) -> list[str]:
-    return [*plan.PYTHON, "pileus.deploy.supervisor", "--state", str(cloud.folder), *more]
+def supervisor_argv(cloud: Cloud, for_pid: int | None, more: list[str]) -> list[str]:
+    purpose = [] if for_pid is None else ["--for-pid", str(for_pid)]
+    return [*plan.PYTHON, "pileus.deploy.supervisor", "--state", str(cloud.folder), *purpose, *more]
 
 
 def check_machine(cloud: Cloud) -> None:
     """Says what is missing, before anything is started."""
     if pid_of(cloud.run / "serve.pid", cloud.hash) is None:  # else it is the controller that we shall adopt
         check_port(cloud.port)
+    check_room(cloud)
     if cloud.fake:
         return
     if os.geteuid() != 0:
@@ -63,19 +72,63 @@ def check_machine(cloud: Cloud) -> None:
         raise DeployError(
             "/dev/net/tun is missing, guests have no network without: `modprobe tun`, or `pileus up --fake`."
         )
+    needed = BASE_MEMORY + cloud.nodes * NODE_MEMORY
+    if (available := available_memory()) < needed and not any(members(cloud)):
+        nodes = f"{cloud.nodes} node{'s' if cloud.nodes > 1 else ''}"
+        raise DeployError(
+            f"{available} MiB of memory are available, and a cloud of {nodes} with a first small guest takes"
+            f" {needed} MiB: stop something else, or try `pileus up --fake`."
+        )
+
+
+def check_room(cloud: Cloud) -> None:
+    """Enough of the disk must be left for a start to succeed."""
+    folder = next(path for path in (cloud.folder, *cloud.folder.parents) if path.exists())
+    free, needed = shutil.disk_usage(folder).free >> 20, FAKE_DISK if cloud.fake else REAL_DISK
+    if free < needed:
+        raise DeployError(
+            f"{free} MiB are free on the disk of {cloud.folder}, and a cloud needs {needed} MiB to begin with: make"
+            " room, or choose a --state on another disk."
+        )
+
+
+def available_memory() -> int:
+    """MiB that can be had without pushing others out; plenty where the kernel does not say."""
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) >> 10
+    return sys.maxsize
 
 
 def check_port(port: int) -> None:
     """The API's port and the next one, for bodies, must be free."""
     for number in (port, port + 1):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", number))
-            except OSError as error:
-                who = listener(number)
-                taken = f"Port {number} is taken{f' by {who}' if who else ''}"
-                raise DeployError(f"{taken}: choose another with --port (the next one is used too).") from error
+        try:
+            bind(number)
+        except PermissionError as error:
+            raise DeployError(f"Port {number} is only for root: choose one above 1023 with --port.") from error
+        except OSError as error:
+            who, why = listener(number), " (for the bodies of images and objects)" if number != port else ""
+            free = next((other for other in range(port + 2, min(port + 100, 65535), 2) if is_free(other)), None)
+            way = f"choose another, such as `--port {free}`" if free else "choose another with --port"
+            raise DeployError(f"Port {number}{why} is taken{f' by {who}' if who else ''}: {way}.") from error
+
+
+def bind(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+
+
+def is_free(port: int) -> bool:
+    """Together with the next one."""
+    try:
+        bind(port)
+        bind(port + 1)
+    except OSError:
+        return False
+    return True
 
 
 def listener(port: int) -> str:
@@ -86,7 +139,10 @@ def listener(port: int) -> str:
             with suppress(OSError):
                 for handle in (entry / "fd").iterdir():
                     if os.readlink(handle) in sockets:
-                        return f"{(entry / 'comm').read_text().strip()} (pid {entry.name})"
+                        pid = int(entry.name)
+                        folder = folder_of(pid)
+                        name = f"the cloud in {folder}" if folder else (entry / "comm").read_text().strip()
+                        return f"{name} (pid {pid})"
     return ""
 
 
@@ -94,10 +150,11 @@ def prepare(folder: Path, *, port: int | None, nodes: int | None, fake: bool) ->
     """The cloud of this folder as it shall be: what was said before counts unless said anew."""
     cloud = state.read(folder)
     if cloud is None:
+        state.refuse_foreign(folder)
         cloud = state.new(folder, port=port or 5000, nodes=nodes or 1, fake=fake)
     if fake != cloud.fake:
-        kind, other = ("fake", "without --fake") if cloud.fake else ("real", "with --fake")
-        raise DeployError(f"{folder} holds a {kind} cloud, which cannot be started {other}: choose another --state.")
+        kind, way = ("fake", "with `pileus up --fake`") if cloud.fake else ("real", "without --fake")
+        raise DeployError(f"{folder} holds a {kind} cloud: start it {way}, or choose another --state for this one.")
     if nodes is not None and nodes < cloud.nodes:
         raise DeployError(f"This cloud has {cloud.nodes} nodes: with --nodes it can grow, not shrink.")
     cloud.port, cloud.nodes = port or cloud.port, nodes or cloud.nodes
@@ -105,9 +162,10 @@ def prepare(folder: Path, *, port: int | None, nodes: int | None, fake: bool) ->
 
 
 def save(cloud: Cloud) -> None:
-    plan.make_folders(cloud)
-    cloud.save()
+    cloud.folder.mkdir(parents=True, exist_ok=True)
     state.write_client_files(cloud)
+    cloud.save()
+    plan.make_folders(cloud)
 
 
 def program(name: str) -> str:

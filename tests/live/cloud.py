@@ -14,16 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 BIN = Path(sys.executable).parent
 
 
 class LiveCloud:
-    """`pileus up` in a folder of its own; `stop()` leaves nothing."""
+    """`pileus up` in a folder of its own; `stop()` leaves nothing, and so does the end of this process."""
 
-    def __init__(self, port: int, *options: str):
+    def __init__(self, *options: str):
         # a unix socket's path has room for about a hundred characters: pytest's own folders are too deep
         self.state = Path(tempfile.mkdtemp(prefix="pl-"))
-        self.port = port
+        self.port = free_port()
         self.options = options
 
     def pileus(self, *arguments: str, check: bool = True, timeout: float = 180) -> str:
@@ -35,7 +37,7 @@ class LiveCloud:
         return done.stdout
 
     def start(self) -> None:
-        self.pileus("up", "--port", str(self.port), *self.options)
+        self.pileus("up", "--port", str(self.port), "--for-pid", str(os.getpid()), *self.options)
 
     def stop(self) -> None:
         self.pileus("down", "--purge")

@@ -9,7 +9,7 @@ from tests.live.cloud import LiveCloud
 
 @pytest.fixture(scope="session")
 def live_cloud() -> Iterator[LiveCloud]:
-    cloud = LiveCloud(21000, "--nodes", "2")
+    cloud = LiveCloud("--nodes", "2")
     try:
         cloud.start()
         cloud.pileus("demo", timeout=600)

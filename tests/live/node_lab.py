@@ -1,5 +1,6 @@
 """A host with real engines and a real node process on it, and one logical switch for its guests."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -28,6 +29,10 @@ def wait_for(what: Callable[[], Any], seconds: float = 30, message: str = "") ->
     return found
 
 
+def die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a killed test run leaves nothing
+
+
 class NodeLab:
     """Engines by the deploying room, the node as a process of its own."""
 
@@ -39,7 +44,7 @@ class NodeLab:
         self.start_engines()
 
     def start_engines(self) -> None:
-        cloud = lab.start(self.folder)
+        cloud = lab.start(self.folder, for_pid=os.getpid())
         self.host = lab.show(cloud)["hosts"][0]
         self.nb = lab.show(cloud)["ovn_nb"]
         self.client = NodeClient(self.host["socket"])
@@ -60,7 +65,9 @@ class NodeLab:
                 "--ovsdb", self.host["ovsdb"], "--accel", "tcg"]  # fmt: skip
         with (self.folder / "node-process.log").open("ab") as log:
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment, cwd="/")
+            self.process = subprocess.Popen(
+                argv, stdout=log, stderr=log, env=environment, cwd="/", preexec_fn=die_with_parent
+            )
         wait_for(self._answers, 20, "the node does not answer")
 
     def stop_node(self, how: int = signal.SIGTERM) -> int | None:

@@ -1,10 +1,12 @@
 """Real OVN hosts in network namespaces, with namespaces as guests.
 
 Everything lives in one temporary folder and a handful of namespaces named after this
-process; `close` ends what was started, by pid, and a crashed run's leftovers cannot clash.
+process; `close` ends what was started, by pid. Of a run that was killed the processes end with
+it, and the next one removes the namespaces.
 """
 
 import contextlib
+import ctypes
 import itertools
 import os
 import signal
@@ -45,10 +47,23 @@ def wait_for(what: Callable[[], object], seconds: float = 30, message: str = "")
         time.sleep(0.2)
 
 
+def die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def remove_leftovers() -> None:
+    """Namespaces of runs whose process is gone."""
+    for path in Path("/run/netns").glob("pt*-*"):
+        pid = path.name[2:].partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            run("ip", "netns", "del", path.name, check=False)
+
+
 class Lab:
     def __init__(self, folder: Path, hosts: Sequence[str] = ("h1", "h2")) -> None:
         self.folder = folder
-        self.tag = f"pt{os.getpid() % 100000}"
+        remove_leftovers()
+        self.tag = f"pt{os.getpid()}"
         self.hosts = list(hosts)
         self.namespaces: list[str] = []
         self.serial = itertools.count(1)
@@ -104,6 +119,7 @@ class Lab:
         enter = ("ip", "netns", "exec", namespace) if namespace else ()
         with (self.folder / f"{log}.log").open("ab") as out:
             process = subprocess.Popen([*enter, *argv, "-vconsole:warn"], stdout=out, stderr=out,
+                                       preexec_fn=die_with_parent,
                                        env={**os.environ, "OVN_RUNDIR": str(self.folder), **(env or {})})  # fmt: skip
         self.processes.append(process)
         return process
@@ -218,7 +234,9 @@ class Guest:
             "while True:\n"
             f"    c,a=s.accept(); c.sendall({text!r}.encode()); c.close()\n"
         )
-        process = subprocess.Popen(["ip", "netns", "exec", self.namespace, "python3", "-c", code])
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", self.namespace, "python3", "-c", code], preexec_fn=die_with_parent
+        )
         self.lab.processes.append(process)
         wait_for(lambda: f":{port}" in self.run("ss", "-ltn"))
 

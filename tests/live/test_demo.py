@@ -1,16 +1,13 @@
 """The demo as a newcomer runs it: from nothing to a login in a guest, twice, and once more after a power cut."""
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pileus.cli.image import default_cache
-from pileus.deploy import packages, process, state, teardown
+from pileus.deploy import packages, process, teardown
 from tests.live.test_up_down import Trial, traces, wait_for
 
 pytestmark = [
@@ -24,15 +21,12 @@ GREETING = "Hello from pileus"
 
 @pytest.fixture(scope="module")
 def trial() -> Iterator[Trial]:
-    folder = Path(tempfile.mkdtemp(prefix="pileus-live-"))
-    made = Trial(folder, port=5966)
+    made = Trial()
     try:
         made.up()
         yield made
     finally:
-        if state.read(folder):
-            made.run("down", "--purge", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+        made.forget()
 
 
 def demo(trial: Trial) -> str:
@@ -66,8 +60,17 @@ def test_the_guest_is_back_after_a_power_cut(trial: Trial) -> None:
     assert GREETING in demo(trial)
 
 
-def test_down_takes_the_guests_along(trial: Trial) -> None:
+def test_down_lets_guests_shut_down_and_up_starts_them_again(trial: Trial) -> None:
+    (console,) = trial.folder.glob("hosts/node-1/node/instances/*/console.log")
+    said = trial.run("down").stdout
+    assert "asking 1 guest to shut down" in said and "did not" not in said
+    assert "Power down" in console.read_text(errors="replace")[-2000:]
+    trial.up()
+    assert GREETING in demo(trial)
+
+
+def test_down_now_takes_the_guests_along(trial: Trial) -> None:
     cloud = trial.cloud
-    trial.run("down")
+    trial.run("down", "--now")
     left = traces(cloud)
     assert not any(left.values()), left

@@ -17,6 +17,7 @@ import pytest
 
 from pileus.deploy import hosts, packages, plan, state, teardown
 from pileus.deploy.process import marked, pid_of
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.live,
@@ -28,8 +29,9 @@ pytestmark = [
 class Trial:
     """One cloud and the command line on it."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="pileus-live-"))  # pytest's own folders can be too long for sockets
+        self.port = free_port()
 
     def run(self, *words: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "pileus", words[0], "--state", str(self.folder), *words[1:]]
@@ -38,7 +40,13 @@ class Trial:
         return done
 
     def up(self, *words: str) -> str:
-        return self.run("up", "--port", str(self.port), *words).stdout
+        """It ends with these tests, however they end."""
+        return self.run("up", "--port", str(self.port), "--for-pid", str(os.getpid()), *words).stdout
+
+    def forget(self) -> None:
+        if state.read(self.folder):
+            self.run("down", "--purge", check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def cloud(self) -> state.Cloud:
@@ -86,15 +94,12 @@ def traces(cloud: state.Cloud) -> dict[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def trial() -> Iterator[Trial]:
-    folder = Path(tempfile.mkdtemp(prefix="pileus-live-"))  # pytest's own folders can be too long for sockets
-    made = Trial(folder, port=5960)
+    made = Trial()
     try:
         made.up("--nodes", "2")
         yield made
     finally:
-        if state.read(folder):
-            made.run("down", "--purge", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+        made.forget()
 
 
 def test_a_cloud_of_two_hosts_comes_up_and_gives_tokens(trial: Trial) -> None:
@@ -168,8 +173,7 @@ def test_after_a_power_cut_everything_comes_back_with_its_data(trial: Trial) -> 
 
 
 def test_two_clouds_live_side_by_side(trial: Trial) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="pileus-live-"))
-    other = Trial(folder, port=5962)
+    other = Trial()
     try:
         other.up()
         assert other.cloud.external.cidr != trial.cloud.external.cidr
@@ -178,9 +182,7 @@ def test_two_clouds_live_side_by_side(trial: Trial) -> None:
         other.run("down", "--purge")
         assert trial.pids() == before
     finally:
-        if state.read(folder):
-            other.run("down", "--purge", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+        other.forget()
 
 
 def test_down_leaves_no_trace_and_up_brings_it_back(trial: Trial) -> None:
