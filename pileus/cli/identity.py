@@ -5,10 +5,14 @@ from pathlib import Path
 import click
 import msgspec
 
-from pileus.cli.state import cloud_errors, existing, state_option
+from pileus.cli.state import cloud_errors, examples, existing, state_option
 
 
-@click.group()
+@click.group(
+    short_help="Look after the keys of the identity service.",
+    epilog=examples("pileus identity rotate-keys                   new keys for all, now",
+                    "pileus identity rotate-keys --older-than 30   the same from a daily timer"),
+)  # fmt: skip
 def command() -> None:
     """Look after the keys of the identity service."""
 
