@@ -16,7 +16,7 @@ from pileus.identity import compliance, grants, receipts, trusts
 from pileus.identity.methods import METHODS, Attempt, Claim
 from pileus.identity.methods.claims import WRONG, DomainRef, find_domain
 from pileus.identity.receipts import MoreWanted
-from pileus.identity.store import ApplicationCredential, Project, User
+from pileus.identity.store import AccessToken, ApplicationCredential, Project, User
 from pileus.identity.tokens import Payload, Token, Tokens, resolve
 
 _log = log.logger("pileus.identity")
@@ -67,6 +67,7 @@ class Proof(msgspec.Struct):
     expires_at: str | None = None
     parent: Payload | None = None
     credential: ApplicationCredential | None = None
+    access_token: AccessToken | None = None
 
 
 def parse(body: dict[str, Any]) -> Auth:
@@ -92,8 +93,8 @@ def parse(body: dict[str, Any]) -> Auth:
             raise BadRequest("A scope names one of project, domain, system and OS-TRUST:trust.")
         if part.system is not None and not part.system.all:
             raise BadRequest("A system scope is all.")
-        if "application_credential" in given:
-            raise Unauthorized("An application credential brings its own scope: none can be asked for.")
+        if {"application_credential", "oauth1"} & set(given):
+            raise Unauthorized("An application credential or access token brings its own scope: none can be asked for.")
     return Auth(given, asked.scope)
 
 
@@ -104,12 +105,14 @@ def _converted(value: Any, shape: Any) -> Any:
         raise BadRequest(f"Invalid input for field 'auth': {error}") from None
 
 
-def log_in(cloud: Any, auth: Auth, headers: dict[str, str] | None = None, address: str = "") -> tuple[str, Token]:
+def log_in(
+    cloud: Any, auth: Auth, headers: dict[str, str] | None = None, address: str = "", uri: str = ""
+) -> tuple[str, Token]:
     """`cloud` is what a request is served by. Raises Unauthorized, in the same words whatever was wrong."""
     tokens: Tokens = cloud.tokens
     headers = headers or {}
     with cloud.db.read() as tx:
-        attempt = Attempt(tx, tokens, cloud.settings, headers, address)
+        attempt = Attempt(tx, tokens, cloud.settings, headers, address, uri)
         claims = [METHODS[name].claim(attempt, given) for name, given in auth.given.items()]
     proof = _prove(cloud, claims, address)
     if secret := headers.get(receipts.HEADER):
@@ -165,9 +168,10 @@ def _prove(cloud: Any, claims: list[Claim], address: str) -> Proof:
             raise Unauthorized(claim.objection)
     parent = next((claim.parent for claim in claims if claim.parent), None)
     credential = next((claim.credential for claim in claims if claim.credential), None)
+    access_token = next((claim.access_token for claim in claims if claim.access_token), None)
     methods = [*(parent.methods if parent else []), *(claim.method for claim in claims)]
     ends = [claim.expires_at for claim in claims if claim.expires_at]
-    return Proof(user, list(dict.fromkeys(methods)), min(ends, default=None), parent, credential)
+    return Proof(user, list(dict.fromkeys(methods)), min(ends, default=None), parent, credential, access_token)
 
 
 def _add_receipt(cloud: Any, proof: Proof, secret: str) -> None:
@@ -203,6 +207,8 @@ def _payload(tx: Tx, tokens: Tokens, auth: Auth, proof: Proof) -> Payload:
     trust = None
     if proof.credential is not None:
         scope, scope_id = "project", proof.credential.project_id
+    elif proof.access_token is not None:
+        scope, scope_id = "project", proof.access_token.project_id
     elif isinstance(auth.scope, ScopePart) and auth.scope.trust is not None:
         trust = trusts.redeem(tx, auth.scope.trust.id, proof.user)
         scope, scope_id = ("project", trust.project_id) if trust.project_id else ("", None)
@@ -215,6 +221,7 @@ def _payload(tx: Tx, tokens: Tokens, auth: Auth, proof: Proof) -> Payload:
         expires_at=min([clock.after(tokens.seconds), *ends]) if not proof.parent else min(ends),
         trust_id=trust.id if trust else None,
         application_credential_id=proof.credential.id if proof.credential else None,
+        access_token_id=proof.access_token.id if proof.access_token else None,
     )  # fmt: skip
 
 

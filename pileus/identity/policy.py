@@ -150,7 +150,17 @@ delete_registered_limit DELETE /v3/registered_limits/{{registered_limit_id}}
 create_limits POST /v3/limits
 update_limit PATCH /v3/limits/{{limit_id}}
 delete_limit DELETE /v3/limits/{{limit_id}}
+create_consumer POST /v3/OS-OAUTH1/consumers
+update_consumer PATCH /v3/OS-OAUTH1/consumers/{{consumer_id}}
+delete_consumer DELETE /v3/OS-OAUTH1/consumers/{{consumer_id}}
     system project: {ADMIN}
+authorize_request_token PUT /v3/OS-OAUTH1/authorize/{{request_token_id}}
+list_access_tokens GET /v3/users/{{user_id}}/OS-OAUTH1/access_tokens
+get_access_token GET /v3/users/{{user_id}}/OS-OAUTH1/access_tokens/{{access_token_id}}
+delete_access_token DELETE /v3/users/{{user_id}}/OS-OAUTH1/access_tokens/{{access_token_id}}
+list_access_token_roles GET /v3/users/{{user_id}}/OS-OAUTH1/access_tokens/{{access_token_id}}/roles
+get_access_token_role GET /v3/users/{{user_id}}/OS-OAUTH1/access_tokens/{{access_token_id}}/roles/{{role_id}}
+    project: {ADMIN}
 list_services GET /v3/services
 get_service GET /v3/services/{{service_id}}
 list_endpoints GET /v3/endpoints
@@ -165,6 +175,8 @@ list_system_grants_for_user GET /v3/system/users/{{user_id}}/roles
 check_system_grant_for_user GET /v3/system/users/{{user_id}}/roles/{{role_id}}
 list_system_grants_for_group GET /v3/system/groups/{{group_id}}/roles
 check_system_grant_for_group GET /v3/system/groups/{{group_id}}/roles/{{role_id}}
+list_consumers GET /v3/OS-OAUTH1/consumers
+get_consumer GET /v3/OS-OAUTH1/consumers/{{consumer_id}}
 list_policies GET /v3/policies
 get_policy GET /v3/policies/{{policy_id}}
 list_trusts GET /v3/OS-TRUST/trusts

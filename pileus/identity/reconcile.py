@@ -8,12 +8,12 @@ from pileus.core import clock
 from pileus.core.db import sql
 from pileus.core.reconcile import Task
 from pileus.core.tables import columns
-from pileus.identity import compliance
-from pileus.identity.store import Membership, Revocation, Trust, changed
+from pileus.identity import compliance, revocations
+from pileus.identity.store import AccessToken, Membership, Nonce, RequestToken, Revocation, Trust, changed
 
 _ENDED = [
     sql(sa.delete(kind.expires_at.table).where(kind.expires_at < sa.bindparam("now")))
-    for kind in (columns(Revocation), columns(Trust))
+    for kind in [columns(struct) for struct in (Revocation, Trust, RequestToken, AccessToken, Nonce)]
 ]
 
 
@@ -22,6 +22,7 @@ def forget_expired(cloud: Any) -> None:
     with cloud.db.write() as tx:
         for statement in _ENDED:
             tx.execute(statement, now=clock.now())
+        revocations.forget(tx, cloud.settings.token_seconds)
 
 
 _LEFT = sql(sa.delete(columns(Membership).group_id.table).where(columns(Membership).expires_at < sa.bindparam("now")))

@@ -275,3 +275,20 @@ APPLICATION_CREDENTIAL = Entity(
     ],
     extra=IGNORE,
 )
+
+CONSUMER = Entity(
+    "consumer",
+    [_description(), Text("secret", secret=True)],  # ours to choose, and shown once
+    path="OS-OAUTH1/consumers",
+)
+
+ACCESS_TOKEN = Entity(
+    "access_token",
+    [
+        Text("consumer_id", filter=True),
+        Text("authorizing_user_id", source="user_id"),
+        Text("project_id", filter=True),
+        Text("expires_at"),
+    ],
+    extra=IGNORE,
+)

@@ -16,7 +16,7 @@ from pileus.core.errors import Unavailable
 from pileus.core.tables import columns
 from pileus.identity import credentials, keys, tokens
 from pileus.identity.credentials import Vault
-from pileus.identity.store import Credential
+from pileus.identity.store import AccessToken, Consumer, Credential, RequestToken
 
 RECEIPTS = "keys-receipts"
 KINDS = {  # what a person calls it, and its folder
@@ -26,7 +26,12 @@ KINDS = {  # what a person calls it, and its folder
     "credentials": credentials.FOLDER,
 }
 # columns that hold what the vault encrypted
-SECRETS: list[tuple[type[msgspec.Struct], str]] = [(Credential, "encrypted_blob")]
+SECRETS: list[tuple[type[msgspec.Struct], str]] = [
+    (Credential, "encrypted_blob"),
+    (Consumer, "encrypted_secret"),
+    (RequestToken, "encrypted_secret"),
+    (AccessToken, "encrypted_secret"),
+]
 _BATCH = 200
 
 Progress = Callable[[int, int], None]

@@ -231,6 +231,71 @@ class Revocation(msgspec.Struct):
     expires_at: str
 
 
+@table("revocation_events", index=[("revoked_at",)])
+class RevocationEvent(msgspec.Struct):
+    """What voided tokens: all that are of these and were issued before."""
+
+    id: Key
+    issued_before: str
+    revoked_at: str
+    user_id: str | None = None
+    project_id: str | None = None
+    domain_id: str | None = None
+    audit_id: str | None = None
+    trust_id: str | None = None
+    consumer_id: str | None = None
+    access_token_id: str | None = None
+
+
+@table("oauth1_consumers")
+class Consumer(msgspec.Struct):
+    """A program that users may let act for them (OAuth 1.0)."""
+
+    id: Key
+    description: str | None
+    encrypted_secret: str
+    extra: dict[str, Any] = {}
+
+
+@table("oauth1_request_tokens", index=[("consumer_id",)], references={
+       "consumer_id": "oauth1_consumers.id", "project_id": "projects.id", "user_id": "users.id"},
+       cascade=["consumer_id", "project_id", "user_id"])  # fmt: skip
+class RequestToken(msgspec.Struct):
+    """A consumer asks for access to a project; `user_id`, roles and verifier are there once a user has agreed."""
+
+    id: Key
+    consumer_id: str
+    project_id: str
+    encrypted_secret: str
+    expires_at: str
+    user_id: str | None = None
+    role_ids: list[str] = []
+    verifier: str | None = None
+
+
+@table("oauth1_access_tokens", index=[("user_id",), ("consumer_id",)], references={
+       "consumer_id": "oauth1_consumers.id", "project_id": "projects.id", "user_id": "users.id"},
+       cascade=["consumer_id", "project_id", "user_id"])  # fmt: skip
+class AccessToken(msgspec.Struct):
+    """What a consumer may do for a user: these roles on this project."""
+
+    id: Key
+    consumer_id: str
+    user_id: str
+    project_id: str
+    role_ids: list[str]
+    encrypted_secret: str
+    expires_at: str
+
+
+@table("oauth1_nonces")
+class Nonce(msgspec.Struct):
+    """A signed request that was taken, so that it is not taken again; `id` is a hash of what made it unique."""
+
+    id: Key
+    expires_at: str
+
+
 @table("identity_generation")
 class Generation(msgspec.Struct):
     """Grows with every change that may alter what a token means, so that caches know in one compare."""

@@ -23,6 +23,7 @@ from pileus.identity.federation.store import IdentityProvider
 from pileus.identity.ldap import store as _entries  # noqa: F401  its table is known wherever identity is
 from pileus.identity.store import (
     AccessRule,
+    AccessToken,
     ApplicationCredential,
     Project,
     Revocation,
@@ -74,6 +75,7 @@ class Token(msgspec.Struct):
     domain: Project | None = None
     trust: Trust | None = None
     credential: ApplicationCredential | None = None
+    access_token: AccessToken | None = None
     access_rules: list[AccessRule] | None = None  # all it may be used for, where the credential says
 
 
@@ -249,7 +251,7 @@ def resolve(tx: Tx, payload: Payload) -> Token:
 
 
 def _delegation(tx: Tx, token: Token) -> tuple[str, list[str] | None]:
-    """Whose roles count, and to which they are limited: a trust's, an application credential's, or all of the user's.
+    """Whose roles count, and to which of them they are limited by what was delegated; None: to none.
 
     Raises Unauthorized when what delegated them is gone, spent, or its people are disabled.
     """
@@ -270,6 +272,11 @@ def _delegation(tx: Tx, token: Token) -> tuple[str, list[str] | None]:
         if found.access_rule_ids:
             token.access_rules = access_rules.of(tx, found)
         return found.user_id, found.role_ids
+    if payload.access_token_id:
+        token.access_token = access = tx.find(AccessToken, id=payload.access_token_id)
+        if access is None or access.expires_at <= now:
+            raise Unauthorized("The OAuth access token is gone or has expired.")
+        return access.user_id, access.role_ids
     return payload.user_id, None
 
 

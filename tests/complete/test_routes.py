@@ -24,6 +24,7 @@ RULES = {rule.name: rule for rules in BY_SERVICE.values() for rule in rules}
 
 # who has no token yet, or looks which versions there are, is answered too
 PUBLIC = {
+    "POST /identity/v3/OS-OAUTH1/request_token", "POST /identity/v3/OS-OAUTH1/access_token",  # signed by a consumer
     "POST /identity/v3/auth/tokens", "POST /identity/v3/users/{user_id}/password", "GET /identity/healthcheck",
     "GET /identity/", "GET /identity/v3", "GET /compute/", "GET /compute/v2.1/", "GET /image/", "GET /image/versions",
     "GET /network/", "GET /network/v2.0/", "GET /placement/",

@@ -40,8 +40,9 @@ def rule(rq: Request, user_id: str, rule_id: str) -> Target[AccessRule]:
 
 
 def _no_trust(rq: Request) -> None:
-    if rq.ctx.token is not None and rq.ctx.token.trust_id:
-        raise Forbidden("A token got by a trust cannot manage application credentials.")
+    token = rq.ctx.token
+    if token is not None and (token.trust_id or token.access_token_id):
+        raise Forbidden("A token got by a trust or an OAuth access token cannot manage application credentials.")
 
 
 def _managing(rq: Request, tx: Any) -> None:

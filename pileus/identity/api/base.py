@@ -108,6 +108,7 @@ def listing(
     struct: type[msgspec.Struct],
     where: Iterable[paging.Where] = (),
     clauses: Iterable[tuple[str, Any, dict[str, Any]]] = (),
+    view: View | None = None,
 ) -> dict[str, Any]:
     """A page of rows: filters as `name=x` and `name__contains=x`, `limit`, `marker`, `sort_key`."""
     found = paging.page(
@@ -119,7 +120,7 @@ def listing(
         marker=rq.query.get("marker"),
         clauses=(*clauses, *_inexact(rq, resource, struct)),
     )
-    view = viewer(rq, resource)
+    view = view or viewer(rq, resource)
     after = found.rows[-1].id if found.more and found.rows else None
     return many(rq, resource.plural, [view(row) for row in found.rows], after)
 

@@ -33,13 +33,13 @@ def _within_delegation(rq: Request, project_id: str | None) -> None:
         raise Forbidden("A token got by delegation reaches only the credentials of its project.")
 
 
-def _vault(rq: Request) -> Vault:
+def vault(rq: Request) -> Vault:
     return Vault(rq.cloud.settings.folder)
 
 
 def _viewer(rq: Request) -> View:
-    view, vault = viewer(rq, CREDENTIAL), _vault(rq)
-    return lambda row: {**view(row), "blob": vault.open(row)}
+    view, opener = viewer(rq, CREDENTIAL), vault(rq)
+    return lambda row: {**view(row), "blob": opener.open(row)}
 
 
 def own(rq: Request) -> Target[None]:
@@ -72,7 +72,7 @@ def create_credential(rq: Request, _: Target[None]) -> dict[str, Any]:
     given = creating(rq, CREDENTIAL)
     _within_delegation(rq, given.get("project_id"))
     user = get_user(rq.tx, given.get("user_id") or rq.ctx.user_id or "")
-    row = credentials.create_credential(rq.tx, _vault(rq), given, user.id)
+    row = credentials.create_credential(rq.tx, vault(rq), given, user.id)
     return {"credential": _viewer(rq)(row)}
 
 
@@ -86,7 +86,7 @@ def show_credential(rq: Request, found: Target[Credential]) -> dict[str, Any]:
 def update_credential(rq: Request, found: Target[Credential]) -> dict[str, Any]:
     """Change what a credential says; whose it is and for what stays."""
     values = updating(rq, CREDENTIAL, found.row, ("type", "user_id", "project_id"))
-    return {"credential": _viewer(rq)(credentials.update_credential(rq.tx, _vault(rq), found.row, values))}
+    return {"credential": _viewer(rq)(credentials.update_credential(rq.tx, vault(rq), found.row, values))}
 
 
 @api.delete("/v3/credentials/{credential_id}", policy="identity:delete_credential", on=credential)

@@ -6,7 +6,7 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
-from pileus.identity import authentication, grants
+from pileus.identity import authentication, grants, revocations
 from pileus.identity.api.base import Untraceable, api, many, viewer
 from pileus.identity.catalog import catalog
 from pileus.identity.federation import providers, shadow
@@ -20,7 +20,7 @@ from pileus.identity.tokens import Payload, Token
 def issue_token(rq: Request) -> Response:
     """Authenticate and issue a token."""
     try:
-        secret, token = authentication.log_in(rq.cloud, authentication.parse(rq.json), rq.headers, rq.client)
+        secret, token = authentication.log_in(rq.cloud, authentication.parse(rq.json), rq.headers, rq.client, rq.link())
     except MoreWanted as wanted:
         return Response(wanted.body, wanted.status, wanted.headers)
     with rq.cloud.db.read() as tx:
@@ -55,6 +55,7 @@ def revoke_token(rq: Request, found: dict[str, Any]) -> None:
     """Revoke a token."""
     payload: Payload = found["token"].payload
     rq.tx.insert(Revocation(payload.audit_ids[0], payload.expires_at))
+    revocations.note(rq.tx, audit_id=payload.audit_ids[0])
     changed(rq.tx)
 
 
@@ -137,6 +138,9 @@ def render(tx: Tx, token: Token, with_catalog: bool) -> dict[str, Any]:
         del body["user"]["password_expires_at"]
     if sps := providers.in_tokens(tx):
         body["service_providers"] = sps
+    if token.access_token:
+        access = token.access_token
+        body["OS-OAUTH1"] = {"consumer_id": access.consumer_id, "access_token_id": access.id}
     if payload.scope:
         body["roles"] = [{"id": role.id, "name": role.name} for role in token.roles]
         if with_catalog:

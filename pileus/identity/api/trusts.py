@@ -21,9 +21,11 @@ def new_trust(rq: Request) -> Target[None]:
     return Target(None, trust=asked_for(rq, "trust"))
 
 
-def _no_application_credential(rq: Request) -> None:
-    if rq.ctx.token is not None and rq.ctx.token.application_credential_id:
-        raise Forbidden("A token got by an application credential cannot manage trusts.")
+def _no_delegation(rq: Request) -> None:
+    """A trust alone can be handed on. Raises Forbidden."""
+    token = rq.ctx.token
+    if token is not None and (token.application_credential_id or token.access_token_id):
+        raise Forbidden("A token got by delegation, other than by a trust, cannot manage trusts.")
 
 
 def _view(rq: Request, row: Trust) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def list_trusts(rq: Request) -> dict[str, Any]:
     equal = {name: rq.query.get(name) or "" for name in ("trustor_user_id", "trustee_user_id") if name in rq.query}
     rule = next((f"list_trusts_for_{name.partition('_')[0]}" for name in equal), "list_trusts")
     rq.authorize(f"identity:{rule}", Target(None, trust=equal))
-    _no_application_credential(rq)
+    _no_delegation(rq)
     view = viewer(rq, TRUST)
     return many(rq, "trusts", [view(row) for row in trusts.list_trusts(rq.tx, **equal)])
 
@@ -47,7 +49,7 @@ def list_trusts(rq: Request) -> dict[str, Any]:
 @api.post("/v3/OS-TRUST/trusts", policy="identity:create_trust", on=new_trust, status=201)
 def create_trust(rq: Request, _: Target[None]) -> dict[str, Any]:
     """Trust another user with some of one's roles."""
-    _no_application_credential(rq)
+    _no_delegation(rq)
     body = dict(rq.unwrap("trust"))
     role_ids = named_roles(rq, body.pop("roles", []))
     redelegating = body.pop("allow_redelegation", False)
@@ -63,21 +65,21 @@ def create_trust(rq: Request, _: Target[None]) -> dict[str, Any]:
 @api.get("/v3/OS-TRUST/trusts/{trust_id}", policy="identity:get_trust", on=trust)
 def show_trust(rq: Request, found: Target[Trust]) -> dict[str, Any]:
     """Show a trust."""
-    _no_application_credential(rq)
+    _no_delegation(rq)
     return _view(rq, found.row)
 
 
 @api.delete("/v3/OS-TRUST/trusts/{trust_id}", policy="identity:delete_trust", on=trust)
 def delete_trust(rq: Request, found: Target[Trust]) -> None:
     """Take a trust back, with those handed on from it."""
-    _no_application_credential(rq)
+    _no_delegation(rq)
     trusts.delete_trust(rq.tx, found.row)
 
 
 @api.get("/v3/OS-TRUST/trusts/{trust_id}/roles", policy="identity:list_roles_for_trust", on=trust)
 def list_trust_roles(rq: Request, found: Target[Trust]) -> dict[str, Any]:
     """List the roles a trust gives."""
-    _no_application_credential(rq)
+    _no_delegation(rq)
     view = viewer(rq, ROLE)
     return many(rq, "roles", [view(role) for role in trusts.roles_of(rq.tx, found.row)])
 
@@ -85,5 +87,5 @@ def list_trust_roles(rq: Request, found: Target[Trust]) -> dict[str, Any]:
 @api.get("/v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}", policy="identity:get_role_for_trust", on=trust)
 def show_trust_role(rq: Request, found: Target[Trust]) -> dict[str, Any]:
     """Show a role that a trust gives."""
-    _no_application_credential(rq)
+    _no_delegation(rq)
     return {"role": viewer(rq, ROLE)(trusts.role_of(rq.tx, found.row, rq.params["role_id"]))}

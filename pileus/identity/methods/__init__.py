@@ -4,11 +4,11 @@ A method turns what a client sent under its name into a claim, looking things up
 proved outside any transaction, because proving is slow by design; what that changes is written afterwards.
 """
 
-from pileus.identity.methods import application_credential, password, token, totp
+from pileus.identity.methods import application_credential, oauth1, password, token, totp
 from pileus.identity.methods.claims import Attempt, Claim, Method
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (password.METHOD, token.METHOD, totp.METHOD, application_credential.METHOD)
+    method.name: method for method in (password.METHOD, token.METHOD, totp.METHOD, application_credential.METHOD, oauth1.METHOD)
 }
 
 __all__ = ["METHODS", "Attempt", "Claim", "Method"]

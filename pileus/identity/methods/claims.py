@@ -7,7 +7,7 @@ import msgspec
 
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest
-from pileus.identity.store import ApplicationCredential, Project, User
+from pileus.identity.store import AccessToken, ApplicationCredential, Project, User
 from pileus.identity.tokens import Payload, Tokens
 from pileus.settings import Settings
 
@@ -33,6 +33,7 @@ class Attempt(NamedTuple):
     settings: Settings
     headers: dict[str, str]
     address: str = ""
+    uri: str = ""  # of the request, as its sender wrote it
 
 
 def taken_as_given() -> bool:
@@ -54,6 +55,7 @@ class Claim(msgspec.Struct):
     refused: Callable[[Tx], None] | None = None
     parent: Payload | None = None  # the token it is made from
     credential: ApplicationCredential | None = None
+    access_token: AccessToken | None = None
     expires_at: str | None = None  # no token made from it lives longer
 
 
