@@ -8,7 +8,8 @@ from pileus.identity.methods import application_credential, oauth1, password, to
 from pileus.identity.methods.claims import Attempt, Claim, Method
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (password.METHOD, token.METHOD, totp.METHOD, application_credential.METHOD, oauth1.METHOD)
+    method.name: method
+    for method in (password.METHOD, token.METHOD, totp.METHOD, application_credential.METHOD, oauth1.METHOD)
 }
 
 __all__ = ["METHODS", "Attempt", "Claim", "Method"]
