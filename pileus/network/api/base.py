@@ -15,7 +15,8 @@ from pileus.core.wire import Request
 from pileus.network import rows
 from pileus.network.service.lookup import Viewer
 
-api = Service("network", "/network/v2.0", faults.network)
+# What a caller may not see is not there; what may be seen and not done is refused.
+api = Service("network", "/network/v2.0", faults.network, denied_is_missing=False, unseen_is_missing=True)
 root = Service("network-root", "/network", faults.network, rules="network")
 
 R = TypeVar("R", bound=Any)

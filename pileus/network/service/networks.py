@@ -150,7 +150,7 @@ def update_network(tx: Tx, viewer: Viewer, network: rows.Network, **values: Any)
         values["mtu"] = _mtu(stored.network_type, values["mtu"])
         for subnet in tx.select(rows.Subnet, network_id=stored.id):
             check_mtu(values["mtu"], subnet.ip_version)
-    qos.check_policy(tx, viewer, values.get("qos_policy_id"))
+    qos.check_change(tx, viewer, stored.qos_policy_id, values)
     if values.get("shared") is False and stored.shared:
         refuse_closing(tx, "network", stored, SHARED, rows.EVERYBODY)
         _close(tx, stored, SHARED)

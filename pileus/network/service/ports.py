@@ -138,7 +138,7 @@ def update_port(tx: Tx, viewer: Viewer, port: rows.Port, **values: Any) -> rows.
     """Raises BadRequest, Conflict, NotFound as `create_port` does."""
     before = port.fixed_ips
     values = {name: _clean(name, value) for name, value in values.items()}
-    qos.check_policy(tx, viewer, values.get("qos_policy_id"))
+    qos.check_change(tx, viewer, port.qos_policy_id, values)
     _fold_trusted(values, port.profile)
     if "mac_address" in values and values["mac_address"] != port.mac_address:
         if port.host_id and port.device_owner.startswith("compute:"):

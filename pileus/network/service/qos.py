@@ -4,7 +4,7 @@ from typing import Any
 
 from pileus.core import clock
 from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, Conflict, NotFound
+from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from pileus.network import rows
 from pileus.network.service.lookup import Viewer, get_shareable
 from pileus.network.service.sharing import SHARED, refuse_closing
@@ -15,6 +15,19 @@ def check_policy(tx: Tx, viewer: Viewer, policy_id: str | None) -> None:
     """Raises NotFound for a policy that the viewer may not use."""
     if policy_id:
         get_shareable(tx, viewer, rows.QosPolicy, policy_id)
+
+
+def check_change(tx: Tx, viewer: Viewer, held: str | None, values: dict[str, Any]) -> None:
+    """For an update of what holds a policy. Raises NotFound as above, Forbidden where the held one is not the viewer's."""
+    if held and values.get("qos_policy_id", held) != held:
+        try:
+            check_policy(tx, viewer, held)
+        except NotFound:
+            raise Forbidden(
+                f"The QoS policy {held} was put here by others and can be taken away by them only.",
+                kind="PolicyRemoveAuthorizationError",
+            ) from None
+    check_policy(tx, viewer, values.get("qos_policy_id"))
 
 
 def default_policy(tx: Tx, project_id: str) -> str | None:

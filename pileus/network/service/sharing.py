@@ -31,12 +31,10 @@ def _users(tx: Tx, object_type: str, object_id: str, action: str) -> set[str]:
     }
 
 
-def refuse_closing(
-    tx: Tx, object_type: str, found: rows.Standard, action: str, target: str, instead: str | None = None
-) -> None:
-    """Raises Conflict when a project would lose what it uses, once `target` has no access (and `instead` has)."""
+def refuse_closing(tx: Tx, object_type: str, found: rows.Standard, action: str, target: str) -> None:
+    """Raises Conflict when a project would lose what it uses, once `target` has no access."""
     opened = {policy.target_tenant for policy in tx.select(rows.RbacPolicy, object_id=found.id, action=action)}
-    opened = (opened - {target}) | ({instead} if instead else set())
+    opened.discard(target)
     if rows.EVERYBODY in opened:
         return
     losing = _users(tx, object_type, found.id, action) - opened - {found.project_id, ""}

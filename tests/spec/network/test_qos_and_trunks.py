@@ -39,6 +39,33 @@ def test_policies_are_the_providers(member: Client, admin: Client) -> None:
     assert kinds == ["bandwidth_limit", "dscp_marking"]
 
 
+def test_what_may_not_be_seen_is_not_there_and_what_may_be_seen_only_is_refused(member: Client, admin: Client) -> None:
+    hidden = admin.post(f"{V2}/qos/policies", {"policy": {"name": "hidden"}}).ok(201)["policy"]
+    path = f"{V2}/qos/policies/{hidden['id']}"
+    member.put(path, {"policy": {"name": "mine"}}).refused(404, "QosPolicyNotFound")
+    inside = network(member)
+    admin.put(f"{V2}/networks/{inside['id']}", {"network": {"qos_policy_id": hidden["id"]}}).ok(200)
+    member.put(f"{V2}/networks/{inside['id']}", {"network": {"qos_policy_id": None}}).refused(403, "put here by others")
+    admin.put(path, {"policy": {"shared": True}}).ok(200)
+    member.put(path, {"policy": {"name": "mine"}}).refused(403)
+    member.put(f"{V2}/networks/{inside['id']}", {"network": {"qos_policy_id": None}}).ok(200)
+
+
+def test_an_opened_policy_in_use_is_not_closed_not_even_for_another_opening(member: Client, admin: Client) -> None:
+    policy = admin.post(f"{V2}/qos/policies", {"policy": {"name": "lent"}}).ok(201)["policy"]
+    opening = {
+        "object_type": "qos_policy",
+        "object_id": policy["id"],
+        "action": "access_as_shared",
+        "target_tenant": "*",
+    }
+    opened = admin.post(f"{V2}/rbac-policies", {"rbac_policy": opening}).ok(201)["rbac_policy"]
+    user = network(member, qos_policy_id=policy["id"])["project_id"]
+    path = f"{V2}/rbac-policies/{opened['id']}"
+    admin.put(path, {"rbac_policy": {"target_tenant": user}}).refused(409, "RbacPolicyInUse")
+    admin.delete(path).refused(409, "RbacPolicyInUse")
+
+
 def test_a_trunk_carries_ports(world: World, member: Client, admin: Client) -> None:
     outer, inner = network(member), network(member)
     subnet(member, outer["id"])
