@@ -125,32 +125,41 @@ def transaction(rq: Request, proceed: Proceed) -> Response:
 
 
 def policy(rq: Request, proceed: Proceed) -> Response:
-    """One check: first whether the caller could do this to a thing of their own (403), then to this one (404)."""
+    """Last before the handler, which so has a target that the caller may act on."""
+    if rq.route.policy is not PUBLIC:
+        try:
+            _authorize(rq, rq.route.policy)
+        except (Forbidden, NotFound):
+            if rq.route.body is not None:  # the API this follows reads a body before it asks who sent it
+                rq.route.body(rq)
+            raise
+    elif rq.route.on is not None:
+        rq.target = rq.route.on(rq, *rq.params.values())
+    return proceed(rq)
+
+
+def _authorize(rq: Request, rule: str) -> None:
+    """First whether the caller could do this to a thing of their own (403), then to this one (404)."""
     route = rq.route
-    if route.policy is PUBLIC:
-        if route.on is not None:
-            rq.target = route.on(rq, *rq.params.values())
-        return proceed(rq)
     if rq.service.in_projects and rq.ctx.project_id is None and route.on is None:
-        raise Forbidden(f"{route.policy} requires a token whose scope is a project.", kind="PolicyNotAuthorized")
-    allowed = rq.allows(route.policy)
+        raise Forbidden(f"{rule} requires a token whose scope is a project.", kind="PolicyNotAuthorized")
+    allowed = rq.allows(rule)
     if not allowed and (route.on is None or rq.service.denied_is_missing):
-        raise Forbidden(f"Policy doesn't allow {route.policy} to be performed.", kind="PolicyNotAuthorized")
+        raise Forbidden(f"Policy doesn't allow {rule} to be performed.", kind="PolicyNotAuthorized")
     if route.on is not None:
         try:
             rq.target = route.on(rq, *rq.params.values())
         except NotFound:
-            if not allowed and not rq.service.unseen_is_missing and not rq.allows(route.policy, {}):
-                raise Forbidden(f"Policy doesn't allow {route.policy} to be performed.") from None
+            if not allowed and rq.method not in rq.service.unseen_is_missing and not rq.allows(rule, {}):
+                raise Forbidden(f"Policy doesn't allow {rule} to be performed.") from None
             raise
-        if not rq.allows(route.policy, rq.target):
+        if not rq.allows(rule, rq.target):
             if rq.service.denied_is_missing:
                 raise NotFound(
                     f"{_word(rq.target)} {getattr(rq.target, 'id', '')} could not be found.",
                     kind=f"{_word(rq.target)}NotFound",
                 )
-            raise Forbidden(f"You are not authorized to perform the requested action: {route.policy}.")
-    return proceed(rq)
+            raise Forbidden(f"You are not authorized to perform the requested action: {rule}.")
 
 
 def _word(target: Any) -> str:

@@ -5,8 +5,11 @@ a resource then says only what is its own.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from pileus.core.routes import Handler, Lookup, Service
+from pileus.core.wire import Request
 
 # verb: whether it is about one thing that is there, the status it answers, and what it does, in a sentence
 VERBS = {
@@ -29,11 +32,12 @@ def declare(
     on: Lookup,
     new: Lookup | None = None,
     update: str = "PATCH",
+    bodies: Mapping[str, Callable[[Request], Any]] = MappingProxyType({}),
 ) -> None:
     """Adds a route for each of `handlers`, by verb: `path` for all, `path/{key}` for the one that `on` looks up.
 
-    `rule` gives a verb's policy rule, `new` what a create is asked about. The sentence that the coverage page shows is the
-    handler's own docstring, or else made of `noun`.
+    `rule` gives a verb's policy rule, `new` what a create is asked about, `bodies` what checks a verb's body. The sentence
+    that the coverage page shows is the handler's own docstring, or else made of `noun`.
     """
     nouns = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
     methods = {"list": "GET", "create": "POST", "show": "GET", "update": update, "delete": "DELETE"}
@@ -43,4 +47,5 @@ def declare(
         article = "an" if noun[0] in "aeiou" else "a"
         handler.__doc__ = handler.__doc__ or sentence.format(a=article, noun=noun, nouns=nouns)
         place = f"{path}/{{{key}}}" if single else path
-        api.route(methods[verb], place, policy=rule(verb), on=lookup, status=status)(handler)
+        options = {"policy": rule(verb), "on": lookup, "status": status, "body": bodies.get(verb)}
+        api.route(methods[verb], place, **options)(handler)

@@ -10,7 +10,7 @@ walks its routes in order; with 600 of them a tree is ten times as fast.
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from pileus.core.errors import BadRequest, Fault, MethodNotAllowed, NotFound
@@ -33,6 +33,8 @@ class Route:
         self.policy: str | None = options.pop("policy")
         self.on: Lookup | None = options.pop("on", None)
         self.status: int = options.pop("status", 200)
+        # checks the body, where the API tells what is wrong with it even to those who may not send it
+        self.body: Callable[[Request], Any] | None = options.pop("body", None)
         # how the transaction around the handler is opened: "write", "read", or "" where the handler does that itself
         self.tx: str = options.pop("tx", "read" if method in ("GET", "HEAD") else "write")
         self.stream: bool = options.pop("stream", False)  # the handler reads `rq.upload` instead of a whole body
@@ -65,7 +67,7 @@ class Service:
         aliases: tuple[str, ...] = (),
         denied_is_missing: bool = True,
         nameless_is_missing: bool = False,
-        unseen_is_missing: bool = False,
+        unseen_is_missing: Collection[str] = (),
         in_projects: bool = False,
         rules: str = "",
     ):
@@ -76,7 +78,8 @@ class Service:
         self.aliases = aliases  # further prefixes that lead to the same routes
         self.denied_is_missing = denied_is_missing  # 404 for what another project owns; identity says 403
         self.nameless_is_missing = nameless_is_missing  # `/images/` asks for the image called "", not for the list
-        self.unseen_is_missing = unseen_is_missing  # 404 for what the lookup does not show, whatever the caller's role
+        # methods that answer 404 for what the lookup does not show, whatever the caller's role
+        self.unseen_is_missing = unseen_is_missing
         self.in_projects = in_projects  # a token of the system or of a domain is of no use here
         self.rules = rules or name  # the service whose policy holds here
         self.routes: list[Route] = []

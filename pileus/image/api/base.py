@@ -13,7 +13,7 @@ api = Service(
     faults.image,
     denied_is_missing=False,
     nameless_is_missing=True,
-    unseen_is_missing=True,
+    unseen_is_missing=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     in_projects=True,
 )
 

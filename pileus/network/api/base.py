@@ -16,7 +16,13 @@ from pileus.network import rows
 from pileus.network.service.lookup import Viewer
 
 # What a caller may not see is not there; what may be seen and not done is refused.
-api = Service("network", "/network/v2.0", faults.network, denied_is_missing=False, unseen_is_missing=True)
+api = Service(
+    "network",
+    "/network/v2.0",
+    faults.network,
+    denied_is_missing=False,
+    unseen_is_missing=["GET", "HEAD", "PUT", "DELETE"],
+)
 root = Service("network-root", "/network", faults.network, rules="network")
 
 R = TypeVar("R", bound=Any)
@@ -43,20 +49,27 @@ def owner(rq: Request, values: dict[str, Any]) -> str:
     return project_id
 
 
+def given(rq: Request, resource: Resource) -> list[dict[str, Any]]:
+    """The checked members of the one resource a body has, or of the many under the plural. Raises BadRequest."""
+    if resource.plural not in rq.json:
+        return [resource.parse_create(rq)]
+    bodies = rq.json[resource.plural]
+    if not isinstance(bodies, list) or not bodies or not all(isinstance(body, dict) for body in bodies):
+        raise BadRequest(f"Invalid input: {resource.plural} must be a list of objects.", kind="HTTPBadRequest")
+    # some clients wrap each member once more
+    bodies = [body[resource.name] if list(body) == [resource.name] else body for body in bodies]
+    if not all(isinstance(body, dict) for body in bodies):
+        raise BadRequest(f"Invalid input: {resource.plural} must be a list of objects.", kind="HTTPBadRequest")
+    return [resource.parse_create(rq, body) for body in bodies]
+
+
 def create(rq: Request, resource: Resource, make: Callable[[dict[str, Any]], R]) -> dict[str, Any]:
     """One resource, or under the plural many, all or none."""
-    if resource.plural in rq.json:
-        bodies = rq.json[resource.plural]
-        if not isinstance(bodies, list) or not bodies or not all(isinstance(body, dict) for body in bodies):
-            raise BadRequest(f"Invalid input: {resource.plural} must be a list of objects.", kind="HTTPBadRequest")
-        # some clients wrap each member once more
-        bodies = [body[resource.name] if list(body) == [resource.name] else body for body in bodies]
-        if not all(isinstance(body, dict) for body in bodies):
-            raise BadRequest(f"Invalid input: {resource.plural} must be a list of objects.", kind="HTTPBadRequest")
-        found = [make(resource.parse_create(rq, body)) for body in bodies]
-        view = resource.viewer(rq)
-        return {resource.plural: [view(row) for row in found]}
-    return resource.one(rq, make(resource.parse_create(rq)))
+    found = [make(values) for values in given(rq, resource)]
+    if resource.plural not in rq.json:
+        return resource.one(rq, found[0])
+    view = resource.viewer(rq)
+    return {resource.plural: [view(row) for row in found]}
 
 
 def show(rq: Request, resource: Resource, row: Any) -> dict[str, Any]:

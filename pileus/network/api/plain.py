@@ -7,7 +7,7 @@ from pileus.core import crud
 from pileus.core.resources import Resource
 from pileus.core.routes import Handler
 from pileus.core.wire import Request
-from pileus.network.api.base import Clause, api, create, listing, own_clause, show
+from pileus.network.api.base import Clause, api, create, given, listing, own_clause, show
 
 R = TypeVar("R")
 Body = dict[str, Any]
@@ -32,8 +32,7 @@ def plain(
 
     `make` and `change` get the checked members of a body and return the row; a verb whose function is not given has no
     route, nor have those in `but`. `clauses` narrow a list to what the caller may see (by default to what is theirs), `also`
-    names further filters, and `dress` puts on rows what their view takes from other tables.
-    The rules are called `get_trunk`, `create_trunk` and so on.
+    names further filters, `dress` puts on rows what views take from other tables. Rules: `get_trunk`, `create_trunk`, ...
     """
 
     def dressed(rq: Request, row: R) -> R:
@@ -71,5 +70,6 @@ def plain(
         rule=lambda verb: f"{verb if verb in ('create', 'update', 'delete') else 'get'}_{resource.rules}",
         on=on,
         update="PUT",
+        bodies={"create": lambda rq: given(rq, resource), "update": resource.parse_update},
     )
     return render

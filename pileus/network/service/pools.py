@@ -65,6 +65,16 @@ def _check_lengths(pool: rows.SubnetPool) -> None:
         )
 
 
+def _check_scope_is_own(tx: Tx, viewer: Viewer, pool: rows.SubnetPool) -> None:
+    """Who was lent a scope may take a pool from it; what the pool covers there is for the scope's owner to say."""
+    scope = tx.find(rows.AddressScope, id=pool.address_scope_id) if pool.address_scope_id else None
+    if scope is not None and not viewer.admin and scope.project_id != viewer.project_id:
+        raise BadRequest(
+            f"Illegal subnetpool association: subnetpool {pool.id} cannot be associated with address scope {scope.id}.",
+            kind="IllegalSubnetPoolAssociationToAddressScope",
+        )
+
+
 def _check_scope(tx: Tx, viewer: Viewer, pool: rows.SubnetPool) -> None:
     if not pool.address_scope_id:
         return
@@ -109,6 +119,7 @@ def update_pool(tx: Tx, viewer: Viewer, pool: rows.SubnetPool, **values: Any) ->
     _check_lengths(pool)
     if "address_scope_id" in values or "prefixes" in values:
         _check_scope(tx, viewer, pool)
+        _check_scope_is_own(tx, viewer, pool)
     _check_default(tx, pool)
     return queries.save(tx, pool, **values)
 

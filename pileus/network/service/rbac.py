@@ -78,7 +78,7 @@ def _reflect(tx: Tx, policy: rows.RbacPolicy) -> None:
 def update_policy(tx: Tx, policy: rows.RbacPolicy, target_tenant: str) -> rows.RbacPolicy:
     """Raises Conflict while the old target uses what it was given."""
     if target_tenant != policy.target_tenant:
-        _refuse_in_use(tx, policy)
+        _refuse_in_use(tx, policy, target_tenant)
         tx.update(rows.RbacPolicy, policy.id, target_tenant=target_tenant)
         policy.target_tenant = target_tenant
         _reflect(tx, policy)
@@ -92,7 +92,7 @@ def delete_policy(tx: Tx, policy: rows.RbacPolicy) -> None:
     _reflect(tx, policy)
 
 
-def _refuse_in_use(tx: Tx, policy: rows.RbacPolicy) -> None:
+def _refuse_in_use(tx: Tx, policy: rows.RbacPolicy, instead: str = "") -> None:
     found = tx.find(STRUCTS[policy.object_type], id=policy.object_id)
     if found is None:
         return
@@ -101,7 +101,7 @@ def _refuse_in_use(tx: Tx, policy: rows.RbacPolicy) -> None:
         why = "It is the default external network."
     else:
         try:
-            refuse_closing(tx, policy.object_type, found, policy.action, policy.target_tenant)
+            refuse_closing(tx, policy.object_type, found, policy.action, policy.target_tenant, instead)
         except Conflict as error:
             why = error.message
     if why:

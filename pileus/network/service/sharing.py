@@ -31,13 +31,20 @@ def _users(tx: Tx, object_type: str, object_id: str, action: str) -> set[str]:
     }
 
 
-def refuse_closing(tx: Tx, object_type: str, found: rows.Standard, action: str, target: str) -> None:
-    """Raises Conflict when a project would lose what it uses, once `target` has no access."""
+def refuse_closing(tx: Tx, object_type: str, found: rows.Standard, action: str, target: str, instead: str = "") -> None:
+    """Raises Conflict when a project would lose what it uses, once `target` has no access (and `instead` has).
+
+    What is shared is not moved to another while it is used; only a way out may be narrowed to those who use it.
+    """
     opened = {policy.target_tenant for policy in tx.select(rows.RbacPolicy, object_id=found.id, action=action)}
     opened.discard(target)
+    if action == EXTERNAL:
+        opened.add(instead)
     if rows.EVERYBODY in opened:
         return
-    losing = _users(tx, object_type, found.id, action) - opened - {found.project_id, ""}
+    losing = _users(tx, object_type, found.id, action) - opened - {""}
+    if object_type == "network":  # of the rest, what its owner uses is not closed either
+        losing.discard(found.project_id)
     if target != rows.EVERYBODY:
         losing &= {target}
     if losing:
