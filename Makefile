@@ -16,9 +16,9 @@ help:  ## this list
 
 setup: packages-build $(STAMP)  ## install what is missing: host packages (as root), Python packages into .venv
 
-demo: setup  ## start a cloud, boot a first server in it and log in (STATE=folder)
-	$(BIN)/pileus up $(OPTIONS)
-	$(BIN)/pileus demo $(OPTIONS)
+demo: setup  ## start a cloud, boot a first server in it and log in (STATE=folder, ARGS="--port 5100")
+	@$(BIN)/pileus up --brief $(OPTIONS) $(ARGS)
+	@$(BIN)/pileus demo $(OPTIONS)
 
 up: setup  ## start a cloud (STATE=folder, ARGS="--nodes 2 --port 5000")
 	$(BIN)/pileus up $(OPTIONS) $(ARGS)

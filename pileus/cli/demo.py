@@ -20,22 +20,22 @@ def command(folder: Path, cache: Path | None) -> None:
     """Make networks, flavors, an image and a server in a running cloud, and log in to it. A second run changes nothing."""
     import shlex
 
-    from pileus.deploy import demo, state, up
+    from pileus.deploy import demo, up
 
     cloud = existing(folder)
     if not up.is_up(cloud):
-        raise click.ClickException("The cloud is not running: start it with `pileus up`.")
+        raise click.ClickException(f"The cloud is not running: start it with `pileus up{up.option(cloud)}`.")
     shown = demo.run_demo(cloud, (cache or default_cache()).absolute(), stopwatch())
     if shown.greeting:
         click.echo(f"\n{shown.greeting}\n")
-    here = "" if cloud.folder == state.default_folder() else f" --state {shlex.quote(str(cloud.folder))}"
-    pileus, openstack = up.program("pileus"), up.program("openstack")
     click.echo(f"The server demo is up at {shown.address}. What to try next:")
-    if not cloud.fake:
-        click.echo(f"  {shlex.join(demo.ssh(shown.address, shown.key))}")
-    click.echo(f"""\
-  . {shlex.quote(str(cloud.folder / "keystonerc_demo"))}
-  {openstack} server list
-  {openstack} console log show demo
-  {openstack} server create --image cirros --flavor m1.nano --network demo --key-name demo second
-  {pileus} down{here}""")
+    login = [(shlex.join(demo.login(cloud)), "log in to it once more")] if not cloud.fake else []
+    lines = [
+        *login,
+        (f'eval "$(pileus env{up.option(cloud)} demo)"', "now `openstack` speaks for the user demo"),
+        ("openstack server list", ""),
+        ("openstack console log show demo", "what the guest said while it booted"),
+        ("openstack server create --image cirros --flavor m1.nano --network demo --key-name demo --wait second", ""),
+        (f"pileus down{up.option(cloud)}", "stops the cloud; the data stays"),
+    ]
+    click.echo(up.hints(*lines))

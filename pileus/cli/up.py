@@ -29,9 +29,16 @@ from pileus.cli.state import cloud_errors, examples, state_option
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then stop the cloud.")
 @click.option("--for-pid", type=click.IntRange(1), metavar="PID",
               help="Stop the cloud when this process ends, however it ends, and empty the state folder.")  # fmt: skip
+@click.option("--brief", is_flag=True, help="Do not tell what to do next.")
 @cloud_errors
 def command(
-    folder: Path, port: int | None, nodes: int | None, fake: bool, foreground: bool, for_pid: int | None
+    folder: Path,
+    port: int | None,
+    nodes: int | None,
+    fake: bool,
+    foreground: bool,
+    for_pid: int | None,
+    brief: bool,
 ) -> None:
     """Start an all-in-one cloud, and keep it running.
 
@@ -60,7 +67,7 @@ def command(
     except KeyboardInterrupt:
         teardown.stop_cloud(cloud, stopwatch())
         raise click.ClickException("Interrupted; what had been started is stopped again.") from None
-    click.echo(up.what_next(cloud))
+    click.echo(f"The cloud is ready: {cloud.auth_url}" if brief else up.what_next(cloud))
 
 
 def stopwatch() -> Callable[[str], None]:

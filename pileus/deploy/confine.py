@@ -17,7 +17,19 @@ from pileus.deploy.hold import CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE, check, li
 PR_SET_NO_NEW_PRIVS = 38
 PACKAGE = Path(__file__).parents[1]
 # What of the state folder stays root's; the rest is the controller's.
-ROOTS = ("hosts", "ovn", "run", "log", "cloud.json", "clouds.yaml", "keystonerc_admin", "keystonerc_demo", "demo_key")
+ROOTS = (
+    "hosts",
+    "ovn",
+    "run",
+    "log",
+    "cloud.json",
+    "clouds.yaml",
+    "keystonerc_admin",
+    "keystonerc_demo",
+    "demo_key",
+    "demo_key.pub",
+    "ssh_config",
+)
 
 
 def user_of_controller() -> pwd.struct_passwd | None:

@@ -39,7 +39,6 @@ class Shown:
     """What the demo ends with."""
 
     address: str
-    key: Path
     greeting: str
 
 
@@ -56,8 +55,9 @@ def run_demo(cloud: Cloud, cache: Path, report: Report) -> Shown:
     key = ensure_key(demo, cloud.folder / "demo_key", report)
     server = ensure_server(demo, image, network, report)
     address = ensure_floating_ip(demo, server, public, report)
-    greeting = "" if cloud.fake else log_in(address, key, report)
-    return Shown(address, key, greeting)
+    write_ssh_config(cloud, address, key)
+    greeting = "" if cloud.fake else log_in(cloud, address, report)
+    return Shown(address, greeting)
 
 
 def ensure_public_network(admin: Client, cloud: Cloud, report: Report) -> str:
@@ -266,29 +266,35 @@ def ensure_floating_ip(demo: Client, server_id: str, public: str, report: Report
     return str(floating["floating_ip_address"])
 
 
-def ssh(address: str, key: Path) -> list[str]:
+def login(cloud: Cloud) -> list[str]:
+    return ["ssh", "-F", str(cloud.folder / "ssh_config"), NAME]
+
+
+def write_ssh_config(cloud: Cloud, address: str, key: Path) -> None:
     # The address was another server's yesterday: its host key says nothing.
-    options = {
-        "StrictHostKeyChecking": "no",
-        "UserKnownHostsFile": os.devnull,
-        "LogLevel": "ERROR",
-        "ConnectTimeout": "5",
-        "IdentitiesOnly": "yes",
-    }
-    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-i", str(key), *words, f"{USER}@{address}"]
+    text = f"""\
+# ssh -F {cloud.folder / "ssh_config"} {NAME}
+Host {NAME}
+    HostName {address}
+    User {USER}
+    IdentityFile "{key}"
+    IdentitiesOnly yes
+    StrictHostKeyChecking no
+    UserKnownHostsFile {os.devnull}
+    LogLevel ERROR
+    ConnectTimeout 5
+"""
+    state.write(cloud.folder / "ssh_config", text, mode=0o600)
 
 
-def log_in(address: str, key: Path, report: Report) -> str:
+def log_in(cloud: Cloud, address: str, report: Report) -> str:
     """What the guest says to whoever logs in. It may still be booting."""
     report(f"logging in to {USER}@{address}")
     deadline = time.monotonic() + PATIENCE
     while True:
-        argv = ssh(address, key)
-        argv[1:1] = ["-o", "BatchMode=yes"]
         try:
             done = subprocess.run(
-                [*argv, GREETING],
+                [*login(cloud), "-o", "BatchMode=yes", GREETING],
                 capture_output=True,
                 text=True,
                 timeout=30,

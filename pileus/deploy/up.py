@@ -168,19 +168,31 @@ def save(cloud: Cloud) -> None:
     plan.make_folders(cloud)
 
 
-def program(name: str) -> str:
-    """How to call a program of ours from this shell: by its name where that is enough."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if shutil.which(name) is None and beside.exists() else name
+def activation() -> str:
+    """The command that makes `pileus` and `openstack` known to this shell; empty where they are."""
+    beside = Path(sys.executable).with_name("activate")
+    return "" if shutil.which("pileus") or not beside.exists() else f". {shlex.quote(str(beside))}"
+
+
+def option(cloud: Cloud) -> str:
+    """What to add to a verb so that it means this cloud."""
+    return "" if cloud.folder == state.default_folder() else f" --state {shlex.quote(str(cloud.folder))}"
+
+
+def hints(*lines: tuple[str, str]) -> str:
+    """Commands and what they are for, one below the other."""
+    first = [(command, "once in a shell: makes the commands below known")] if (command := activation()) else []
+    every = [*first, *lines]
+    width = min(60, max(len(command) for command, _ in every))
+    return "\n".join(f"  {command:{width}}  {why}".rstrip() for command, why in every)
 
 
 def what_next(cloud: Cloud) -> str:
-    pileus = program("pileus")
-    here = "" if cloud.folder == state.default_folder() else f" --state {shlex.quote(str(cloud.folder))}"
-    return f"""
-The cloud is ready: {cloud.auth_url}
-  eval "$({pileus} env{here} admin)"         then `{program("openstack")} ...` is its admin
-  export OS_CLIENT_CONFIG_FILE={shlex.quote(str(cloud.folder / "clouds.yaml"))} OS_CLOUD=pileus    the same, by file
-  {pileus} demo{here}     a network, an image and a first server, with a login to it
-  {pileus} status{here}   what runs          {pileus} logs{here} -f   what it says
-  {pileus} down{here}     stops it; the data stays"""
+    here = option(cloud)
+    return f"\nThe cloud is ready: {cloud.auth_url}\n" + hints(
+        (f"pileus demo{here}", "a network, an image and a first server, with a login to it"),
+        (f'eval "$(pileus env{here} admin)"', "then `openstack ...` is its admin"),
+        (f"pileus status{here}", "what runs"),
+        (f"pileus logs{here} -f", "what it says"),
+        (f"pileus down{here}", "stops it; the data stays"),
+    )

@@ -36,7 +36,7 @@ def demo(trial: Trial) -> str:
 def test_the_demo_logs_in_to_its_first_server(trial: Trial) -> None:
     said = demo(trial)
     assert GREETING in said
-    assert "keystonerc_demo" in said and "pileus down" in said
+    assert "ssh_config" in said and "pileus down" in said
 
 
 def test_a_second_demo_makes_nothing(trial: Trial) -> None:
