@@ -8,7 +8,12 @@ IMAGES = "/image/v2/images"
 PATCH = "application/openstack-images-v2.1-json-patch"
 BYTES = {"content-type": "application/octet-stream"}
 QCOW2 = (
-    b"QFI\xfb\x00\x00\x00\x03" + bytes(16) + (64 << 20).to_bytes(8, "big") + bytes(68) + (104).to_bytes(4, "big")
+    b"QFI\xfb\x00\x00\x00\x03"
+    + bytes(12)
+    + (16).to_bytes(4)
+    + (64 << 20).to_bytes(8, "big")
+    + bytes(68)
+    + (104).to_bytes(4, "big")
 ).ljust(4096, b"\x00")
 
 
