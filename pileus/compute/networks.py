@@ -11,7 +11,7 @@ from pileus.compute.store import Server, ServerPort
 from pileus.core import clock
 from pileus.core.context import Context
 from pileus.core.db import Tx, sql
-from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound
+from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound, OverQuota
 from pileus.core.tables import columns, shape
 from pileus.node import protocol as p
 
@@ -92,24 +92,39 @@ def _given_port(tx: Tx, ctx: Context, port_id: str) -> front.Port:
 # -- the ports of a server ---------------------------------------------------------------------------------------------
 
 
-def create(tx: Tx, server: Server, planned: ServerPort, host: str) -> None:
-    """The port of this interface, bound to a host. Repeating it changes nothing."""
-    # what the caller may see was asked when the request was taken
-    ctx = Context(user_id=server.user_id, project_id=server.project_id, roles=frozenset({"admin"}))
-    owner = OWNER + (server.availability_zone or "nova")
+def _owner(server: Server) -> str:
+    return OWNER + (server.availability_zone or "nova")
+
+
+def create(tx: Tx, ctx: Context, server: Server, planned: ServerPort) -> None:
+    """The port of an interface that was planned: made, or taken from the user who brought it. Not on any host yet.
+
+    Raises Forbidden (quota), BadRequest, Conflict (no address left, or the given one or the port in use).
+    """
+    # what the caller may see was asked when it was planned
+    ctx = msgspec.structs.replace(ctx, roles=ctx.roles | {"admin"}, project_id=server.project_id)
     if planned.port_id is None:
-        port = front.create_port(
-            tx, ctx, front.get_network(tx, ctx, planned.network_id), device_id=server.id, device_owner=owner, host=host,
-            fixed_ip=planned.fixed_ip, security_groups=planned.security_groups or None, dns_name=server.hostname,
-        )  # fmt: skip
+        try:
+            port = front.create_port(
+                tx, ctx, front.get_network(tx, ctx, planned.network_id), device_id=server.id,
+                device_owner=_owner(server), fixed_ip=planned.fixed_ip, dns_name=server.hostname,
+                security_groups=planned.security_groups or None,
+            )  # fmt: skip
+        except OverQuota:
+            raise OverQuota("Maximum number of ports exceeded", kind="PortLimitExceeded") from None
+        except Conflict as error:  # an address
+            raise BadRequest(error.message, kind=error.kind) from None
         planned.port_id = port.id
-        tx.update(ServerPort, planned.id, port_id=port.id)
-        return
-    port = front.get_port(tx, ctx, planned.port_id)
-    if port.device_id not in ("", server.id):
-        raise Conflict(f"Port {port.id} is still in use.", kind="PortInUse")
-    if port.device_id != server.id or port.host_id != host:
-        front.update_port(tx, ctx, port, device_id=server.id, device_owner=owner, host_id=host)
+    elif not front.claim_port(tx, front.get_port(tx, ctx, planned.port_id), server.id, _owner(server)):
+        raise Conflict(f"Port {planned.port_id} is still in use.", kind="PortInUse")
+    tx.insert(planned)
+
+
+def bind(tx: Tx, server: Server, host: str) -> None:
+    """All its ports are to be plugged in on this host. Repeating it changes nothing."""
+    for port in tx.select(ServerPort, order="position", server_id=server.id):
+        if port.port_id:
+            front.bind_port(tx, port.port_id, host, _owner(server))
 
 
 def wait_programmed(cloud: Any, ports: Iterable[ServerPort], seconds: float) -> bool:
@@ -167,6 +182,7 @@ def _fixed_ip(address: dict[str, Any]) -> p.FixedIP:
         address=address["ip_address"], prefix=address["prefixlen"], subnet_id=address["subnet_id"],
         gateway=address["gateway"], dns=list(address["dns"]), dhcp=address["dhcp"],
         routes=[p.Route(route["destination"], route["nexthop"]) for route in address["routes"]],
+        ipv6_address_mode=address["ipv6_address_mode"],
     )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def _write(tx: Tx, ctx: Context, server: Server, ports: list[ServerPort], placin
     tx.insert_many(ServerTag(server.id, tag) for tag in server.tags)
     for position, port in enumerate(ports):
         port.server_id, port.position = server.id, position
-        tx.insert(port)
+        networks.create(tx, ctx, server, port)
     instance_actions.begin(tx, server, ctx, "create", "compute__do_build_and_run_instance")
     need = Need(server.vcpus, server.ram, disk_gb(server.flavor), placing.zone, placing.host, placing.forced)
     saga.start(tx, CREATE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need))

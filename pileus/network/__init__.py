@@ -35,6 +35,7 @@ __all__ = [
     "Subnet",
     "bind_port",
     "choose_networks",
+    "claim_port",
     "create_port",
     "create_security_group",
     "create_security_group_rule",
@@ -156,11 +157,20 @@ def update_port(tx: Tx, ctx: Context, port: Port, **values: Any) -> Port:
     return ports.update_port(tx, viewer(ctx), port, **values)
 
 
-def bind_port(tx: Tx, port_id: str, host: str) -> None:
+def claim_port(tx: Tx, port: Port, device_id: str, device_owner: str) -> bool:
+    """The port is this server's from now on; False when another was faster."""
+    if not tx.update(rows.Port, {"id": port.id, "device_id": ""}, device_id=device_id):
+        return False
+    queries.save(tx, port, device_id=device_id, device_owner=device_owner)
+    changes.touch(tx, "port", port.id)
+    return True
+
+
+def bind_port(tx: Tx, port_id: str, host: str, device_owner: str) -> None:
     """The port is to be plugged in on this host. Binding it there again changes nothing."""
     port = tx.find(rows.Port, id=port_id)
-    if port is not None and port.host_id != host:
-        queries.save(tx, port, host_id=host)
+    if port is not None and (port.host_id, port.device_owner) != (host, device_owner):
+        queries.save(tx, port, host_id=host, device_owner=device_owner)
         ports.follow_parent(tx, port)
         changes.touch(tx, "port", port.id)
 

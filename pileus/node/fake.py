@@ -186,8 +186,10 @@ class FakeNode:
 
     def console_log(self, args: p.ConsoleLogArgs) -> p.ConsoleLog:
         with self._entered("console_log"):
-            lines = self._instance(args.server_id).console.splitlines(keepends=True)
-            return p.ConsoleLog("".join(lines if args.lines is None else lines[max(0, len(lines) - args.lines) :]))
+            console = self._instance(args.server_id).console
+            if args.lines is None:
+                return p.ConsoleLog(console)
+            return p.ConsoleLog("\n".join(console.removesuffix("\n").split("\n")[-args.lines :] if args.lines > 0 else []))
 
     def ensure_metadata(self, args: p.MetadataArgs) -> p.Nothing:
         with self._entered("ensure_metadata"):

@@ -1,6 +1,8 @@
 """Security groups as compute once had them: an older door to the network service's, closed since 2.36."""
 
+import contextlib
 import ipaddress
+from collections.abc import Iterator
 from typing import Any
 
 from pileus import network as front
@@ -8,7 +10,7 @@ from pileus.compute import networks
 from pileus.compute.api.base import api
 from pileus.compute.api.servers import server
 from pileus.compute.store import Server
-from pileus.core.errors import BadRequest, NotFound
+from pileus.core.errors import BadRequest, Conflict, NotFound
 from pileus.core.fields import REQUIRED, Integer, Text
 from pileus.core.resources import Resource
 from pileus.core.wire import Request
@@ -24,6 +26,15 @@ GROUP = Resource(
     ],
 )
 _PORT = Integer("port", min=-1, max=65535)
+
+
+@contextlib.contextmanager
+def _worded() -> Iterator[None]:
+    """What the network service calls a conflict was a bad request at this door."""
+    try:
+        yield
+    except Conflict as error:
+        raise BadRequest(error.message, kind=error.kind) from None
 
 
 def group(rq: Request, group_id: str) -> front.SecurityGroup:
@@ -79,7 +90,8 @@ def list_groups(rq: Request) -> dict[str, Any]:
 def create_group(rq: Request) -> dict[str, Any]:
     """Create a security group."""
     given = GROUP.parse_create(rq)
-    made = front.create_security_group(rq.tx, rq.ctx, given["name"], given["description"] or "")
+    with _worded():
+        made = front.create_security_group(rq.tx, rq.ctx, given["name"], given["description"] or "")
     return {"security_group": _groups(rq, [made])[0]}
 
 
@@ -92,14 +104,17 @@ def show_group(rq: Request, found: front.SecurityGroup) -> dict[str, Any]:
 @api.put("/os-security-groups/{group_id}", policy=f"{POLICY}:update", on=group, until=UNTIL)
 def update_group(rq: Request, found: front.SecurityGroup) -> dict[str, Any]:
     """Rename or describe a security group."""
-    changed = front.update_security_group(rq.tx, found, **GROUP.parse_update(rq))
+    given = GROUP.parse_update(rq)
+    with _worded():
+        changed = front.update_security_group(rq.tx, found, **given)
     return {"security_group": _groups(rq, [changed])[0]}
 
 
 @api.delete("/os-security-groups/{group_id}", policy=f"{POLICY}:delete", on=group, until=UNTIL, status=202)
 def delete_group(rq: Request, found: front.SecurityGroup) -> None:
     """Delete a security group."""
-    front.delete_security_group(rq.tx, rq.ctx, found)
+    with _worded():
+        front.delete_security_group(rq.tx, rq.ctx, found)
 
 
 @api.post("/os-security-group-rules", policy=f"{POLICY}:rule:create", until=UNTIL)
@@ -110,7 +125,9 @@ def create_rule(rq: Request) -> dict[str, Any]:
     if not isinstance(parent, str):
         raise BadRequest("Invalid input for field/attribute parent_group_id. It must be a security group's id.")
     found = front.get_security_group(rq.tx, rq.ctx, parent)
-    made = front.create_security_group_rule(rq.tx, rq.ctx, found, **_values(rq, given))
+    values = _values(rq, given)
+    with _worded():
+        made = front.create_security_group_rule(rq.tx, rq.ctx, found, **values)
     return {"security_group_rule": _rule(rq, made, {found.id: found})}
 
 

@@ -1,4 +1,4 @@
-"""Server create, after the 202: a host, ports, the image, disks, the guest."""
+"""Server create, after the 202: a host, the image, disks, the guest. Its ports are there since the request."""
 
 import contextlib
 import threading
@@ -63,24 +63,17 @@ def choose_node(run: Run) -> dict[str, Any]:
 
 
 def free_claim(run: Run) -> None:
-    """Also the interfaces it was to have: a port that its user brought is free for the next server."""
+    """Also the ports it was to have: one that its user brought is free for the next server."""
     with run.db.write() as tx:
         tx.delete(Claim, server_id=run.id)
-        tx.delete(ServerPort, server_id=run.id)
+        networks.release(tx, run.id)
         tx.update(Server, run.id, host=None)
 
 
-def create_ports(run: Run) -> None:
-    """One transaction: all its ports exist and are bound to its host, or none is."""
+def bind_ports(run: Run) -> None:
+    """One transaction: all its ports are bound to its host, or none is."""
     with run.db.write() as tx:
-        server = get_server(tx, run)
-        for port in tx.select(ServerPort, order="position", server_id=run.id):
-            networks.create(tx, server, port, run.data["host"])
-
-
-def release_ports(run: Run) -> None:
-    with run.db.write() as tx:
-        networks.release(tx, run.id)
+        networks.bind(tx, get_server(tx, run), run.data["host"])
 
 
 def await_ports(run: Run) -> dict[str, Any]:
@@ -223,7 +216,7 @@ CREATE = Saga(
     failed=mark_error,
     steps=[
         Step(choose_node, undo=free_claim),
-        Step(create_ports, undo=release_ports),
+        Step(bind_ports),
         Step(await_ports),
         Step(push_image),
         Step(ensure_disks, undo=remove_disks),

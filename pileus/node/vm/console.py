@@ -17,7 +17,7 @@ def tail(path: Path, lines: int | None, most: int = MOST) -> str:
     text = b"".join(pieces).decode(errors="replace").replace("\r\n", "\n")
     if lines is None:
         return text
-    return "\n".join(text.removesuffix("\n").split("\n")[-lines:]) + ("\n" if text.endswith("\n") else "")
+    return "\n".join(text.removesuffix("\n").split("\n")[-lines:])  # clients count the line ends: none after the last
 
 
 def _end(path: Path, most: int) -> bytes:

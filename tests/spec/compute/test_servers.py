@@ -56,7 +56,7 @@ def test_what_the_state_does_not_allow_is_a_conflict(servers: Servers) -> None:
 def test_the_console_shows_what_the_guest_wrote(servers: Servers) -> None:
     server_id = servers.active()
     assert "login:" in servers.do(server_id, "os-getConsoleOutput", {}).ok(200)["output"]
-    assert servers.do(server_id, "os-getConsoleOutput", {"length": 1}).ok(200)["output"].count("\n") == 1
+    assert servers.do(server_id, "os-getConsoleOutput", {"length": 2}).ok(200)["output"].count("\n") == 1
 
 
 def test_the_action_log_tells_what_was_asked(servers: Servers, member: Client) -> None:
