@@ -1,9 +1,9 @@
-"""The controller's end: a typed method a call, over HTTP on the node's unix socket. Only `_exchange` moves bytes."""
+"""The controller's end: a typed method a call, over HTTP on the node's unix socket. Only `_connected` moves bytes."""
 
 import contextlib
 import http.client
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -20,6 +20,7 @@ VERSION_HEADER = "X-Pileus-Node-Version"
 ARGS_HEADER = "X-Pileus-Args"  # of calls whose body is a stream
 MEDIA_TYPE = "application/msgpack"
 CONNECT_SECONDS = 5.0
+CHUNK = 1 << 20
 
 
 class Refusal(msgspec.Struct):
@@ -41,12 +42,84 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
 
 
-class NodeClient:
-    """Obeys `protocol.Node`. Holds no connection between calls: on a unix socket a new one costs about 0.1 ms."""
+class Caller:
+    """What every call needs. Holds no connection between calls: on a unix socket a new one costs about 0.1 ms."""
 
     def __init__(self, socket_path: str, request_id: Callable[[], str | None] = log.request_id.get) -> None:
         self.socket_path = socket_path
         self.request_id = request_id
+
+    def _call(self, call: p.Call[A, R], args: A) -> R:
+        answer = self._exchange("POST", call.name, msgspec.msgpack.encode(args), call.deadline, {})
+        return msgspec.msgpack.decode(answer, type=call.result)
+
+    def _exchange(
+        self, method: str, name: str, body: bytes | Iterable[bytes], deadline: float, headers: dict[str, str]
+    ) -> bytes:
+        with self._connected(method, name, body, deadline, headers) as response:
+            answer = response.read()
+        if response.status != 200:
+            raise fault(response.status, answer)
+        return answer
+
+    @contextlib.contextmanager
+    def _connected(
+        self, method: str, name: str, body: bytes | Iterable[bytes], deadline: float, headers: dict[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        headers |= {VERSION_HEADER: str(p.VERSION), "Content-Type": MEDIA_TYPE, "Connection": "close"}
+        if request_id := self.request_id():
+            headers[REQUEST_ID] = request_id
+        connection = UnixConnection(self.socket_path, deadline)
+        try:
+            # a node that refuses a stream answers before it has read it all
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, f"/v1/{name}", body=body, headers=headers)
+            yield connection.getresponse()
+        except (OSError, http.client.HTTPException) as e:
+            reason = f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
+            raise NodeUnavailable(f"{name}: no answer on {self.socket_path} ({reason})") from e
+        finally:
+            connection.close()
+
+
+class CopyCalls(Caller):
+    """Obeys `protocol.CopyingNode`."""
+
+    def make_snapshot(self, args: p.SnapshotArgs) -> p.Stored:
+        return self._call(p.MAKE_SNAPSHOT, args)
+
+    def remove_snapshot(self, args: p.SnapshotArgs) -> p.Nothing:
+        return self._call(p.REMOVE_SNAPSHOT, args)
+
+    def put_aside(self, args: p.ServerRef) -> p.StoredList:
+        return self._call(p.PUT_ASIDE, args)
+
+    def take_back(self, args: p.ServerRef) -> p.Nothing:
+        return self._call(p.TAKE_BACK, args)
+
+    def drop_aside(self, args: p.ServerRef) -> p.Nothing:
+        return self._call(p.DROP_ASIDE, args)
+
+    def read_file(self, args: p.FileRef) -> Iterator[bytes]:
+        headers = {"Content-Length": "0", ARGS_HEADER: msgspec.json.encode(args).decode()}
+        with self._connected("GET", p.READ_FILE.name, b"", p.READ_FILE.deadline, headers) as response:
+            if response.status != 200:
+                raise fault(response.status, response.read())
+            left = int(response.headers.get("Content-Length", "0"))
+            while chunk := response.read(min(CHUNK, left)):
+                left -= len(chunk)
+                yield chunk
+            if left:
+                raise NodeUnavailable(f"{p.READ_FILE.name}: the node went away with {left} bytes still to come")
+
+    def put_disk(self, args: p.PutDisk, body: Iterable[bytes]) -> p.Nothing:
+        headers = {ARGS_HEADER: msgspec.json.encode(args).decode(), "Content-Length": str(args.size)}
+        self._exchange("PUT", p.PUT_DISK.name, body, p.PUT_DISK.deadline, headers)
+        return p.NOTHING
+
+
+class NodeClient(CopyCalls):
+    """Obeys `protocol.Node`."""
 
     def hello(self, args: p.Nothing = p.NOTHING) -> p.Hello:
         return self._call(p.HELLO, args)
@@ -83,6 +156,12 @@ class NodeClient:
     def power(self, args: p.PowerArgs) -> p.Nothing:
         return self._call(p.POWER, args)
 
+    def ensure_nics(self, args: p.EnsureNics) -> p.Nothing:
+        return self._call(p.ENSURE_NICS, args)
+
+    def diagnostics(self, args: p.ServerRef) -> p.Diagnostics:
+        return self._call(p.DIAGNOSTICS, args)
+
     def console_log(self, args: p.ConsoleLogArgs) -> p.ConsoleLog:
         return self._call(p.CONSOLE_LOG, args)
 
@@ -100,32 +179,6 @@ class NodeClient:
 
     def events(self, args: p.EventsArgs) -> p.EventsReply:
         return self._call(p.EVENTS, args)
-
-    def _call(self, call: p.Call[A, R], args: A) -> R:
-        answer = self._exchange("POST", call.name, msgspec.msgpack.encode(args), call.deadline, {})
-        return msgspec.msgpack.decode(answer, type=call.result)
-
-    def _exchange(
-        self, method: str, name: str, body: bytes | Iterable[bytes], deadline: float, headers: dict[str, str]
-    ) -> bytes:
-        headers |= {VERSION_HEADER: str(p.VERSION), "Content-Type": MEDIA_TYPE, "Connection": "close"}
-        if request_id := self.request_id():
-            headers[REQUEST_ID] = request_id
-        connection = UnixConnection(self.socket_path, deadline)
-        try:
-            # a node that refuses a stream answers before it has read it all
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.request(method, f"/v1/{name}", body=body, headers=headers)
-            response = connection.getresponse()
-            answer = response.read()
-        except (OSError, http.client.HTTPException) as e:
-            reason = f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
-            raise NodeUnavailable(f"{name}: no answer on {self.socket_path} ({reason})") from e
-        finally:
-            connection.close()
-        if response.status != 200:
-            raise fault(response.status, answer)
-        return answer
 
 
 def fault(status: int, answer: bytes) -> NodeFault:

@@ -15,23 +15,13 @@ import msgspec
 from pileus.node import protocol as p
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable
 from pileus.node.events import EventLog
+from pileus.node.fake_copies import FakeCopies, FakeInstance, stands_on
 
 GIB = 1 << 30
+DESIRED: dict[str, p.DesiredPower] = {"stop": "shutdown", "suspend": "suspended"}
 
 
-class FakeInstance(msgspec.Struct):
-    """What a real node would spread over libvirt, a folder and Open vSwitch."""
-
-    server_id: str
-    spec: p.InstanceSpec | None = None
-    domain: bool = False
-    power: p.PowerState = "nostate"
-    disks: dict[str, p.Disk] = {}
-    image_id: str = ""
-    console: str = ""
-
-
-class FakeNode:
+class FakeNode(FakeCopies):
     """Obeys `protocol.Node`."""
 
     def __init__(
@@ -41,6 +31,7 @@ class FakeNode:
         self.instances: dict[str, FakeInstance] = {}
         self.images: dict[str, p.Image] = {}
         self.networks: dict[str, p.MetadataArgs] = {}
+        self.snapshots: dict[str, bytes] = {}
         self.calls: list[str] = []  # names, in order: for tests that ask what was done
         self.started = time.time()
         self._faults: dict[str, list[NodeFault]] = {}
@@ -122,7 +113,7 @@ class FakeNode:
 
     def remove_image(self, args: p.ImageRef) -> p.Nothing:
         with self._entered("remove_image"):
-            if any(i.disks and i.image_id == args.image_id for i in self.instances.values()):
+            if any(stands_on(i, args.image_id) for i in self.instances.values()):
                 raise NodeError("in_use", f"image {args.image_id} is the base of a root disk")
             self.images.pop(args.image_id, None)
             return p.NOTHING
@@ -133,15 +124,20 @@ class FakeNode:
 
     def ensure_disks(self, args: p.InstanceSpec) -> p.DiskList:
         with self._entered("ensure_disks"):
-            root = args.disks.root
-            if root and root.image_id not in self.images:
-                raise NodeError("not_found", f"image {root.image_id} is not on this node")
+            root, rescue = args.disks.root, args.disks.rescue
+            for disk in (root, rescue):
+                if disk and disk.image_id not in self.images:
+                    raise NodeError("not_found", f"image {disk.image_id} is not on this node")
             if root and root.size_gb and root.size_gb * GIB < self.images[root.image_id].virtual_size:
                 raise NodeError("invalid", f"image {root.image_id} is larger than a root disk of {root.size_gb} GiB")
             instance = self.instances.setdefault(args.server_id, FakeInstance(args.server_id))
-            for disk in self._plan(args.disks):
-                instance.disks.setdefault(disk.role, disk)
+            planned = {disk.role: disk for disk in self._plan(args.disks)}
+            instance.disks = {
+                role: max(disk, instance.disks.get(role, disk), key=lambda found: found.size)
+                for role, disk in planned.items()
+            }
             instance.image_id = root.image_id if root else ""
+            instance.rescue_image_id = rescue.image_id if rescue else ""
             return p.DiskList(list(instance.disks.values()))
 
     def remove_disks(self, args: p.ServerRef) -> p.Nothing:
@@ -167,16 +163,22 @@ class FakeNode:
     def remove_instance(self, args: p.ServerRef) -> p.Nothing:
         with self._entered("remove_instance"):
             if instance := self.instances.get(args.server_id):
-                instance.spec, instance.domain, instance.power = None, False, "nostate"
-                if not instance.disks:
+                instance.spec, instance.domain, instance.power, instance.saved = None, False, "nostate", False
+                if not instance.disks and not instance.aside:
                     del self.instances[args.server_id]
             return p.NOTHING
 
     def power(self, args: p.PowerArgs) -> p.Nothing:
         with self._entered("power"):
             instance = self._instance(args.server_id)
-            self._want(instance, "shutdown" if args.action == "stop" else "running")
-            if args.action == "stop":
+            if args.action in ("pause", "unpause"):
+                if instance.power not in ("running", "paused"):
+                    raise NodeError("engine", f"server {args.server_id} does not run: it cannot {args.action}")
+                self._set_power(instance, "paused" if args.action == "pause" else "running", "api")
+                return p.NOTHING
+            self._want(instance, DESIRED.get(args.action, "running"))
+            instance.saved = args.action == "suspend" and (instance.saved or instance.power != "shutdown")
+            if args.action in ("stop", "suspend"):
                 self._set_power(instance, "shutdown", "api")
             else:
                 if args.action == "reboot":
@@ -184,12 +186,36 @@ class FakeNode:
                 self._boot(instance)
             return p.NOTHING
 
+    def ensure_nics(self, args: p.EnsureNics) -> p.Nothing:
+        with self._entered("ensure_nics"):
+            instance = self._instance(args.server_id)
+            if instance.spec:
+                instance.spec = msgspec.structs.replace(instance.spec, nics=args.nics)
+            return p.NOTHING
+
+    def diagnostics(self, args: p.ServerRef) -> p.Diagnostics:
+        with self._entered("diagnostics"):
+            instance = self._instance(args.server_id)
+            spec = instance.spec
+            running = instance.power == "running"
+            return p.Diagnostics(
+                power_state=instance.power,
+                hypervisor="fake",
+                uptime_seconds=int(time.time() - self.started) if running else 0,
+                cpu_ns=[0] * (spec.vcpus if spec and running else 0),
+                memory_mb=spec.memory_mb if spec else 0,
+                disks=[p.Counters(name=disk.device) for disk in instance.disks.values()],
+                nics=[p.Counters(name=nic.mac) for nic in spec.nics] if spec else [],
+            )
+
     def console_log(self, args: p.ConsoleLogArgs) -> p.ConsoleLog:
         with self._entered("console_log"):
             console = self._instance(args.server_id).console
             if args.lines is None:
                 return p.ConsoleLog(console)
-            return p.ConsoleLog("\n".join(console.removesuffix("\n").split("\n")[-args.lines :] if args.lines > 0 else []))
+            return p.ConsoleLog(
+                "\n".join(console.removesuffix("\n").split("\n")[-args.lines :] if args.lines > 0 else [])
+            )
 
     def ensure_metadata(self, args: p.MetadataArgs) -> p.Nothing:
         with self._entered("ensure_metadata"):
@@ -214,6 +240,7 @@ class FakeNode:
                 instances=[self._state(i) for i in self.instances.values()],
                 images=list(self.images.values()),
                 networks=list(self.networks),
+                snapshots=list(self.snapshots),
             )
 
     def events(self, args: p.EventsArgs) -> p.EventsReply:
@@ -235,7 +262,8 @@ class FakeNode:
 
     def _boot(self, instance: FakeInstance) -> None:
         if instance.power != "running":
-            instance.console += f"{self.name} boots {instance.server_id}\nlogin: \n"
+            lines = [f"[{n:4}.000000] {self.name} boots {instance.server_id}" for n in range(12)]
+            instance.console += "\n".join([*lines, "login: \n"])
             self._set_power(instance, "running", "api")
 
     def _set_power(self, instance: FakeInstance, power: p.PowerState, cause: str) -> None:
@@ -246,7 +274,7 @@ class FakeNode:
             )
 
     def _plan(self, disks: p.DiskSpec) -> list[p.Disk]:
-        wanted: list[tuple[str, str, int]] = []
+        wanted: list[tuple[str, str, int]] = [("rescue", "qcow2", GIB)] if disks.rescue else []
         if disks.root:
             image = self.images.get(disks.root.image_id)
             wanted.append(("root", "qcow2", disks.root.size_gb * GIB or (image.virtual_size if image else 0)))
@@ -270,6 +298,7 @@ class FakeNode:
             taps=[nic.tap for nic in nics] if instance.power == "running" else [],
             network_ids=sorted({nic.network_id for nic in nics}),
             image_id=instance.image_id,
+            aside=bool(instance.aside),
         )
 
     def _inventory(self) -> p.Inventory:

@@ -13,6 +13,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pileus.node import protocol as p
+from pileus.node.copies import Copies
+from pileus.node.disk.copies import ASIDE
 from pileus.node.disk.disks import ensure_disks, list_disks, plan
 from pileus.node.disk.images import ImageCache
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable
@@ -23,7 +25,7 @@ from pileus.node.metadata.service import Asker, MetadataService
 from pileus.node.networks import Networks
 from pileus.node.vif.ovs import OpenVSwitch
 from pileus.node.vm.console import tail
-from pileus.node.vm.domain import Host, domain_xml
+from pileus.node.vm.domain import Host, domain_xml, nic_xml
 from pileus.node.vm.hypervisor import Found, Hypervisor, Woken
 from pileus.node.vm.soft_power import SoftPower
 
@@ -33,7 +35,7 @@ MAINTENANCE_SECONDS = 10.0
 TAP = re.compile(r"<target dev=['\"](tap[^'\"]+)")
 
 
-class HostNode:
+class HostNode(Copies):
     """Obeys `protocol.Node` on this host."""
 
     def __init__(self, folder: Path, name: str, libvirt_uri: str, ovsdb: str, accel: str) -> None:
@@ -41,6 +43,8 @@ class HostNode:
         self._instances = Instances(folder / "instances")
         self._images = ImageCache(folder / "base")
         self._images_lock = threading.Lock()
+        self._snapshots = folder / "snapshots"
+        self._snapshots.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ovs = OpenVSwitch(ovsdb)
         self._service = MetadataService(self._asker, self._set_password)
         self._networks = Networks(folder / "networks", self._ovs, self._service)
@@ -82,7 +86,7 @@ class HostNode:
 
     def remove_image(self, args: p.ImageRef) -> p.Nothing:
         with self._images_lock:
-            if any(self._instances.base_of(server) == args.image_id for server in self._instances.on_disk()):
+            if any(args.image_id in self._instances.bases_of(server) for server in self._instances.on_disk()):
                 raise NodeError("in_use", f"image {args.image_id} is the base of a root disk on {self.name}")
             self._images.remove(args.image_id)
         return p.NOTHING
@@ -92,10 +96,10 @@ class HostNode:
 
     def ensure_disks(self, args: p.InstanceSpec) -> p.DiskList:
         with self._instances.locked(args.server_id):
-            if root := args.disks.root:
-                with self._images_lock:  # from here on remove_image sees the use
-                    plan(args.disks, self._images.find(root.image_id))
-                    self._instances.note_base(args.server_id, root.image_id)
+            with self._images_lock:  # from here on remove_image sees the use
+                plan(args.disks, self._images.find)
+                bases = [disk.image_id for disk in (args.disks.root, args.disks.rescue) if disk]
+                self._instances.note_bases(args.server_id, bases)
             return p.DiskList(ensure_disks(args, self._instances.path(args.server_id), self._images))
 
     def remove_disks(self, args: p.ServerRef) -> p.Nothing:
@@ -138,6 +142,10 @@ class HostNode:
                 raise NodeError("not_found", f"server {args.server_id} is not on {self.name}")
             found = self._hypervisor.find(args.server_id)
             active = found is not None and found.power_state not in ("shutdown", "crashed")
+            if args.action in ("pause", "unpause", "suspend", "resume"):
+                self._hold_or_go(kept, args.action)
+                self._observe(args.server_id)
+                return p.NOTHING
             soft = active and not args.hard and args.action != "start"
             restarts = soft and args.action == "reboot"
             self._want(kept, "shutdown" if args.action == "stop" else "running", rebooting=restarts)
@@ -151,6 +159,35 @@ class HostNode:
                     self._raise(args.server_id)
             self._observe(args.server_id)
         return p.NOTHING
+
+    def _hold_or_go(self, kept: Kept, action: str) -> None:
+        server_id = kept.spec.server_id
+        if action in ("pause", "unpause"):
+            (self._hypervisor.pause if action == "pause" else self._hypervisor.unpause)(server_id)
+            return
+        self._want(kept, "suspended" if action == "suspend" else "running")
+        if action == "suspend":
+            self._hypervisor.save(server_id)
+        else:
+            self._hypervisor.start_domain(server_id, afresh=False)
+
+    def ensure_nics(self, args: p.EnsureNics) -> p.Nothing:
+        with self._instances.locked(args.server_id):
+            kept = self._instances.find(args.server_id)
+            if kept is None:
+                raise NodeError("not_found", f"server {args.server_id} is not on {self.name}")
+            spec = replace(kept.spec, nics=args.nics)
+            self._instances.keep(replace(kept, spec=spec))
+            host = self._host(spec)
+            self._hypervisor.plug(args.server_id, {nic.mac: nic_xml(nic, host) for nic in spec.nics})
+            self._hypervisor.define(self._xml(spec))
+        return p.NOTHING
+
+    def diagnostics(self, args: p.ServerRef) -> p.Diagnostics:
+        found = self._hypervisor.find(args.server_id)
+        if found is None:
+            raise NodeError("not_found", f"server {args.server_id} is not on {self.name}")
+        return self._hypervisor.diagnostics(args.server_id, found.power_state)
 
     def console_log(self, args: p.ConsoleLogArgs) -> p.ConsoleLog:
         folder = self._instances.path(args.server_id)
@@ -180,6 +217,7 @@ class HostNode:
             images=self._images.list(),
             networks=self._networks.list(),
             stray_taps=sorted(self._find_strays(domains)),
+            snapshots=sorted({path.stem for path in self._snapshots.iterdir()}),
         )
 
     def events(self, args: p.EventsArgs) -> p.EventsReply:
@@ -194,10 +232,11 @@ class HostNode:
 
     def _xml(self, spec: p.InstanceSpec) -> str:
         folder = self._instances.path(spec.server_id)
-        base = self._images.find(spec.disks.root.image_id) if spec.disks.root else None
-        disks = list_disks(plan(spec.disks, base), folder, self._images, spec.disk_bus)
-        host = Host(accel=self.accel, userspace_datapath=bool(spec.nics) and self._ovs.userspace)
-        return domain_xml(spec, disks, str(folder / "console.log"), host)
+        disks = list_disks(plan(spec.disks, self._images.find), folder, self._images, spec.disk_bus)
+        return domain_xml(spec, disks, str(folder / "console.log"), self._host(spec))
+
+    def _host(self, spec: p.InstanceSpec) -> Host:
+        return Host(accel=self.accel, userspace_datapath=bool(spec.nics) and self._ovs.userspace)
 
     def _raise(self, server_id: str) -> None:
         """Define from the spec as it is now, and start."""
@@ -264,9 +303,12 @@ class HostNode:
         if kept is None:
             return
         off = found is None or found.power_state in ("shutdown", "crashed")
-        if kept.spec.power == "shutdown":
+        if kept.spec.power != "running":
             if found is None:
                 self._hypervisor.define(self._xml(kept.spec))
+            elif kept.spec.power == "suspended":
+                if not off:
+                    self._hypervisor.save(server_id)
             elif not off and not self._soft_power.active(server_id):
                 self._soft_power.begin(server_id, 60, restart=False)
         elif off and found and found.power_state == "shutdown" and found.clean and not kept.rebooting:
@@ -321,7 +363,8 @@ class HostNode:
             disks=self._instances.disks_of(server_id),
             taps=[nic.tap for nic in nics] if found and found.power_state == "running" else [],
             network_ids=sorted({nic.network_id for nic in nics}),
-            image_id=self._instances.base_of(server_id),
+            image_id=next(iter(self._instances.bases_of(server_id)), ""),
+            aside=(self._instances.path(server_id) / ASIDE).is_dir(),
             waiting=self._soft_power.active(server_id),
         )
 

@@ -17,8 +17,8 @@ from pileus.node.protocol import InstanceSpec
 LOG = logging.getLogger("pileus.node")
 
 SPEC = "spec.json"
-BASE = "base"  # names the image under the root disk, from before the spec is written
-DISKS = re.compile(r"(root\.qcow2|ephemeral\d+\.raw|swap\.raw|config\.iso)")
+BASE = "base"  # names the images under the root disk and a rescue disk, from before the spec is written
+DISKS = re.compile(r"(root\.qcow2|rescue\.qcow2|ephemeral\d+\.raw|swap\.raw|config\.iso)")
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,16 +85,16 @@ class Instances:
             self._kept.pop(server_id, None)
             self._addresses = {key: owner for key, owner in self._addresses.items() if owner != server_id}
 
-    def note_base(self, server_id: str, image_id: str) -> None:
+    def note_bases(self, server_id: str, image_ids: list[str]) -> None:
         folder = self.path(server_id)
         folder.mkdir(mode=0o711, exist_ok=True)
-        (folder / BASE).write_text(image_id)
+        (folder / BASE).write_text("\n".join(image_ids))
 
-    def base_of(self, server_id: str) -> str:
+    def bases_of(self, server_id: str) -> list[str]:
         try:
-            return (self.path(server_id) / BASE).read_text()
+            return (self.path(server_id) / BASE).read_text().split()
         except FileNotFoundError:
-            return ""
+            return []
 
     def on_disk(self) -> list[str]:
         return sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir())

@@ -5,17 +5,17 @@ gone is success. The server is described once, in an `InstanceSpec`: the control
 the same one to `ensure_disks` and `ensure_instance`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-VERSION = 1
+VERSION = 2
 
 PowerState = Literal["nostate", "running", "paused", "shutdown", "crashed", "suspended"]
-DesiredPower = Literal["running", "shutdown"]
+DesiredPower = Literal["running", "shutdown", "suspended"]
 
 
 class Nothing(Struct, frozen=True):
@@ -96,13 +96,14 @@ class EphemeralDisk(Struct, frozen=True, kw_only=True):
 
 class DiskSpec(Struct, frozen=True, kw_only=True):
     root: RootDisk | None = None
+    rescue: RootDisk | None = None  # the guest boots from it, and finds its own root disk beside it
     ephemerals: list[EphemeralDisk] = []
     swap_mb: int = 0
     config_drive: bool = False
 
 
 class Disk(Struct, frozen=True, kw_only=True):
-    role: str  # root, ephemeral0, swap, config
+    role: str  # rescue, root, ephemeral0, swap, config
     device: str  # vda ...
     path: str
     format: str
@@ -113,6 +114,42 @@ class Disk(Struct, frozen=True, kw_only=True):
 
 class DiskList(Struct, frozen=True):
     disks: list[Disk]
+
+
+class SnapshotArgs(Struct, frozen=True, kw_only=True):
+    """A copy of a server's root disk, in one piece with what it stands on."""
+
+    server_id: str
+    snapshot_id: str
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """A file that `read_file` can send."""
+
+    name: str
+    size: int
+    format: str = "raw"
+
+
+class StoredList(Struct, frozen=True):
+    files: list[Stored]
+
+
+class FileRef(Struct, frozen=True, kw_only=True):
+    """A snapshot by its id, a base image by its id, or a disk of a server that was put aside, by its file's name."""
+
+    kind: Literal["snapshot", "base", "aside"]
+    id: str  # of the snapshot, the image, or the server
+    name: str = ""
+
+
+class PutDisk(Struct, frozen=True, kw_only=True):
+    """A disk that comes from another host, as its file was there."""
+
+    server_id: str
+    name: str
+    size: int
+    image_id: str = ""  # what it stands on
 
 
 # --- a server --------------------------------------------------------------------------------------------------------
@@ -208,13 +245,46 @@ class InstanceState(Struct, frozen=True, kw_only=True):
     network_ids: list[str] = []
     image_id: str = ""
     waiting: bool = False  # a soft stop or reboot is going on
+    aside: bool = False  # disks put aside, while the server is tried elsewhere or in another size
 
 
 class PowerArgs(Struct, frozen=True, kw_only=True):
     server_id: str
-    action: Literal["start", "stop", "reboot"]
+    action: Literal["start", "stop", "reboot", "pause", "unpause", "suspend", "resume"]
     hard: bool = False  # soft stop and reboot press the ACPI button, and pull the plug after `timeout` seconds
     timeout: int = 60
+
+
+class EnsureNics(Struct, frozen=True, kw_only=True):
+    """All interfaces a server should have from now on; its guest may be running."""
+
+    server_id: str
+    nics: list[Nic]
+
+
+class Counters(Struct, frozen=True, kw_only=True):
+    """What a device has done: an interface (by its MAC) or a disk (by its device)."""
+
+    name: str
+    read_bytes: int = 0  # received, of an interface
+    read_ops: int = 0
+    write_bytes: int = 0
+    write_ops: int = 0
+    errors: int = 0
+    drops: int = 0
+
+
+class Diagnostics(Struct, frozen=True, kw_only=True):
+    """What a guest uses, as its hypervisor counts it."""
+
+    power_state: PowerState
+    hypervisor: str = ""
+    uptime_seconds: int = 0
+    cpu_ns: list[int] = []  # of each virtual processor
+    memory_mb: int = 0
+    memory_used_mb: int = 0
+    disks: list[Counters] = []
+    nics: list[Counters] = []
 
 
 class ConsoleLogArgs(Struct, frozen=True, kw_only=True):
@@ -249,12 +319,8 @@ class SetMetadata(Struct, frozen=True, kw_only=True):
 
 def newer(spec: InstanceSpec, args: SetMetadata) -> InstanceSpec:
     """The spec with what set_metadata brought."""
-    return replace(
-        spec,
-        documents=args.documents,
-        nics=spec.nics if args.nics is None else args.nics,
-        name=spec.name if args.name is None else args.name,
-    )
+    nics, name = (spec.nics if args.nics is None else args.nics), (spec.name if args.name is None else args.name)
+    return replace(spec, documents=args.documents, nics=nics, name=name)
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------
@@ -267,6 +333,7 @@ class Report(Struct, frozen=True, kw_only=True):
     images: list[Image] = []
     networks: list[str] = []  # with a metadata listener
     stray_taps: list[str] = []  # on br-int, of no running domain
+    snapshots: list[str] = []
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -318,7 +385,16 @@ ENSURE_DISKS = Call("ensure_disks", InstanceSpec, DiskList, 120, "make the disks
 REMOVE_DISKS = Call("remove_disks", ServerRef, Nothing, 60, "delete the server's folder")
 ENSURE_INSTANCE = Call("ensure_instance", InstanceSpec, InstanceState, 60, "define, and start if it should run")
 REMOVE_INSTANCE = Call("remove_instance", ServerRef, Nothing, 60, "destroy and undefine; disks stay")
-POWER = Call("power", PowerArgs, Nothing, 60, "start, stop, reboot; soft ones go on after the answer")
+POWER = Call("power", PowerArgs, Nothing, 120, "start, stop, reboot, pause, suspend; soft ones go on after the answer")
+ENSURE_NICS = Call("ensure_nics", EnsureNics, Nothing, 60, "plug in what is missing, unplug what is too many")
+DIAGNOSTICS = Call("diagnostics", ServerRef, Diagnostics, 10, "what the guest uses")
+MAKE_SNAPSHOT = Call("make_snapshot", SnapshotArgs, Stored, 3600, "copy the root disk into one qcow2 file")
+REMOVE_SNAPSHOT = Call("remove_snapshot", SnapshotArgs, Nothing, 30, "delete that file")
+PUT_ASIDE = Call("put_aside", ServerRef, StoredList, 30, "take a stopped server's disks out of the way, and keep them")
+TAKE_BACK = Call("take_back", ServerRef, Nothing, 30, "the disks put aside are the server's again, others go")
+DROP_ASIDE = Call("drop_aside", ServerRef, Nothing, 30, "delete the disks put aside")
+READ_FILE = Call("read_file", FileRef, Nothing, 3600, "stream a file out")
+PUT_DISK = Call("put_disk", PutDisk, Nothing, 3600, "stream a disk in that was made on another host")
 CONSOLE_LOG = Call("console_log", ConsoleLogArgs, ConsoleLog, 10, "the end of the serial console's log")
 ENSURE_METADATA = Call("ensure_metadata", MetadataArgs, Nothing, 30, "answer on 169.254.169.254 in a network")
 REMOVE_METADATA = Call("remove_metadata", NetworkRef, Nothing, 30, "stop answering in a network")
@@ -330,12 +406,39 @@ CALLS: dict[str, Call[Any, Any]] = {
     call.name: call
     for call in (
         HELLO, INVENTORY, HAS_IMAGE, PUT_IMAGE, REMOVE_IMAGE, LIST_IMAGES, ENSURE_DISKS, REMOVE_DISKS, ENSURE_INSTANCE,
-        REMOVE_INSTANCE, POWER, CONSOLE_LOG, ENSURE_METADATA, REMOVE_METADATA, SET_METADATA, LIST_INSTANCES, EVENTS,
+        REMOVE_INSTANCE, POWER, ENSURE_NICS, DIAGNOSTICS, MAKE_SNAPSHOT, REMOVE_SNAPSHOT, PUT_ASIDE, TAKE_BACK,
+        DROP_ASIDE, READ_FILE, PUT_DISK, CONSOLE_LOG, ENSURE_METADATA, REMOVE_METADATA, SET_METADATA, LIST_INSTANCES,
+        EVENTS,
     )
 }  # fmt: skip
 
 
-class Node(Protocol):
+class CopyingNode(Protocol):
+    """The part of a node's work that is about copies of disks."""
+
+    def make_snapshot(self, args: SnapshotArgs) -> Stored:
+        """createImage, createBackup and shelve; the guest stands still while its disk is copied. Again: the same copy."""
+
+    def remove_snapshot(self, args: SnapshotArgs) -> Nothing:
+        """Undo of make_snapshot, and once it is an image."""
+
+    def put_aside(self, args: ServerRef) -> StoredList:
+        """Before a server is made again elsewhere or in another size. NodeError in_use while the domain exists."""
+
+    def take_back(self, args: ServerRef) -> Nothing:
+        """Undo of put_aside, and when a resize is reverted. Nothing put aside: nothing to do."""
+
+    def drop_aside(self, args: ServerRef) -> Nothing:
+        """When a resize is confirmed."""
+
+    def read_file(self, args: FileRef) -> Iterator[bytes]:
+        """Of a snapshot into an image, of a disk to another host. NodeError not_found."""
+
+    def put_disk(self, args: PutDisk, body: Iterable[bytes]) -> Nothing:
+        """On the other host, before ensure_disks, which adds what is missing and lets disks grow."""
+
+
+class Node(CopyingNode, Protocol):
     """What a node does. Any call may raise NodeUnavailable (retry later) or NodeError (engine or arguments said no)."""
 
     def hello(self, args: Nothing = NOTHING) -> Hello:
@@ -369,7 +472,13 @@ class Node(Protocol):
         """Undo of ensure_instance, and the first effect of server delete."""
 
     def power(self, args: PowerArgs) -> Nothing:
-        """os-start, os-stop, reboot. Also tells the node which state to restore after a power cut."""
+        """os-start, os-stop, reboot, pause, suspend. Also tells the node which state to restore after a power cut."""
+
+    def ensure_nics(self, args: EnsureNics) -> Nothing:
+        """Interface attach and detach, under a running guest too. NodeError engine if the guest does not let go."""
+
+    def diagnostics(self, args: ServerRef) -> Diagnostics:
+        """When an operator asks."""
 
     def console_log(self, args: ConsoleLogArgs) -> ConsoleLog:
         """os-getConsoleOutput."""

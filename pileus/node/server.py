@@ -2,6 +2,7 @@
 
 import grp
 import http.server
+import io
 import logging
 import os
 import socket
@@ -9,7 +10,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -19,6 +20,16 @@ from pileus.node.client import ARGS_HEADER, MEDIA_TYPE, REQUEST_ID, VERSION_HEAD
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable, VersionMismatch
 
 LOG = logging.getLogger("pileus.node")
+
+Args = TypeVar("Args")
+
+
+@runtime_checkable
+class OpensFiles(Protocol):
+    """A node with real files, which `read_file` sends without reading them itself."""
+
+    def open_file(self, args: p.FileRef) -> io.BufferedReader: ...
+
 
 MAX_BODY = 8 << 20  # of a call that is not a stream: user data is at most 64 KiB
 CHUNK = 1 << 20
@@ -39,13 +50,18 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._answer(self._stream)
 
+    def do_GET(self) -> None:
+        self._answer(self._open)
+
     def _answer(self, run: Any) -> None:
         token = log.request_id.set(self.headers.get(REQUEST_ID, "")[:128])
         started, name = time.monotonic(), self.path.removeprefix("/v1/")
-        status, body, problem = 200, b"", ""
+        status, body, problem, out = 200, b"", "", None
         try:
             with self.server.busy:
-                body = msgspec.msgpack.encode(run(name))
+                found = run(name)
+                out = found if isinstance(found, io.BufferedReader) else None
+                body = b"" if out else msgspec.msgpack.encode(found)
         except NodeFault as e:
             kind = kind_of(e)
             status, problem = STATUS.get(kind, 500), str(e)
@@ -57,7 +73,7 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
         level = logging.WARNING if status >= 500 else logging.DEBUG if name in QUIET else logging.INFO
         extra = {"call": name, "status": status, "seconds": round(time.monotonic() - started, 3), "problem": problem}
         LOG.log(level, "call %s", name, extra=extra)
-        self._send(status, body)
+        self._send(status, body, out)
         log.request_id.reset(token)
 
     def _call(self, name: str) -> Any:
@@ -67,7 +83,7 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(length)  # before anything is refused: hanging up on a caller who still sends confuses it
         self._check_version()
         call = p.CALLS.get(name)
-        if call is None or call is p.PUT_IMAGE:
+        if call is None or call in (p.PUT_IMAGE, p.PUT_DISK, p.READ_FILE):
             raise NodeError("invalid", f"this node knows no call {name}")
         try:
             args = msgspec.msgpack.decode(body, type=call.args)
@@ -82,13 +98,24 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
 
     def _stream(self, name: str) -> Any:
         self._check_version()
+        if name == p.PUT_DISK.name:
+            return self.server.node.put_disk(self._header_args(name, p.PutDisk), self._chunks(self._length()))
         if name != p.PUT_IMAGE.name:
             raise NodeError("invalid", f"this node knows no call {name}")
+        return self.server.node.put_image(self._header_args(name, p.PutImage), self._chunks(self._length()))
+
+    def _open(self, name: str) -> Any:
+        """The file that is asked for: it is sent after the answer's head, by the kernel."""
+        self._check_version()
+        if name != p.READ_FILE.name or not isinstance(self.server.node, OpensFiles):
+            raise NodeError("invalid", f"this node knows no call {name}")
+        return self.server.node.open_file(self._header_args(name, p.FileRef))
+
+    def _header_args(self, name: str, kind: type[Args]) -> Args:
         try:
-            args = msgspec.json.decode(self.headers.get(ARGS_HEADER, ""), type=p.PutImage)
+            return msgspec.json.decode(self.headers.get(ARGS_HEADER, ""), type=kind)
         except msgspec.MsgspecError as e:
             raise NodeError("invalid", f"{name}: {e}") from None
-        return self.server.node.put_image(args, self._chunks(self._length()))
 
     def _length(self) -> int:
         text = self.headers.get("Content-Length", "")
@@ -105,17 +132,24 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
             left -= len(chunk)
             yield chunk
 
-    def _send(self, status: int, body: bytes) -> None:
+    def _send(self, status: int, body: bytes, out: io.BufferedReader | None) -> None:
         self.close_connection = True
+        length = os.fstat(out.fileno()).st_size if out else len(body)
         try:
             self.send_response_only(status)
             self.send_header("Content-Type", MEDIA_TYPE)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(length))
             self.send_header("Connection", "close")
             self.end_headers()
-            self.wfile.write(body)
+            if out:
+                self.connection.sendfile(out)
+            else:
+                self.wfile.write(body)
         except OSError as e:
             LOG.info("the caller went away before the answer: %s", e)
+        finally:
+            if out:
+                out.close()
 
     def log_message(self, format: str, *args: Any) -> None:
         LOG.debug(format, *args)

@@ -105,13 +105,13 @@ BASE = p.Image(image_id="i", format="qcow2", size=10, virtual_size=2 * GIB)
 
 def test_a_root_disk_is_as_large_as_asked_or_as_the_image() -> None:
     root = p.RootDisk(image_id="i", size_gb=5)
-    assert plan(p.DiskSpec(root=root), BASE)[0].size == 5 * GIB
-    assert plan(p.DiskSpec(root=p.RootDisk(image_id="i", size_gb=0)), BASE)[0].size == 2 * GIB
+    assert plan(p.DiskSpec(root=root), lambda _: BASE)[0].size == 5 * GIB
+    assert plan(p.DiskSpec(root=p.RootDisk(image_id="i", size_gb=0)), lambda _: BASE)[0].size == 2 * GIB
 
 
 def test_a_root_disk_smaller_than_its_image_is_refused() -> None:
     with pytest.raises(NodeError) as refused:
-        plan(p.DiskSpec(root=p.RootDisk(image_id="i", size_gb=1)), BASE)
+        plan(p.DiskSpec(root=p.RootDisk(image_id="i", size_gb=1)), lambda _: BASE)
     assert refused.value.kind == "invalid"
 
 

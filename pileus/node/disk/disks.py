@@ -1,6 +1,8 @@
 """A server's disks: planned by a pure function, made when missing, never touched when there."""
 
 import os
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,19 +29,22 @@ class Planned(NamedTuple):
     base: Image | None = None
 
 
-def plan(spec: DiskSpec, base: Image | None) -> list[Planned]:
+def plan(spec: DiskSpec, find: Callable[[str], Image | None]) -> list[Planned]:
     """The disks a server should have, in the order in which the guest sees them."""
     planned = []
-    if spec.root:
+    for role, disk in (("rescue", spec.rescue), ("root", spec.root)):
+        if disk is None:
+            continue
+        base = find(disk.image_id)
         if base is None:
-            raise NodeError("not_found", f"image {spec.root.image_id} is not on this node")
-        size = spec.root.size_gb * GIB or base.virtual_size
+            raise NodeError("not_found", f"image {disk.image_id} is not on this node")
+        size = disk.size_gb * GIB or base.virtual_size
         if size < base.virtual_size:
             needs = -(-base.virtual_size // GIB)
-            raise NodeError("invalid", f"the image needs a root disk of {needs} GiB, not {spec.root.size_gb}")
-        planned.append(Planned("root", "root.qcow2", "qcow2", size, base=base))
-    for n, disk in enumerate(spec.ephemerals):
-        planned.append(Planned(f"ephemeral{n}", f"ephemeral{n}.raw", "raw", disk.size_gb * GIB, disk.format))
+            raise NodeError("invalid", f"the image needs a root disk of {needs} GiB, not {disk.size_gb}")
+        planned.append(Planned(role, f"{role}.qcow2", "qcow2", size, base=base))
+    for n, extra in enumerate(spec.ephemerals):
+        planned.append(Planned(f"ephemeral{n}", f"ephemeral{n}.raw", "raw", extra.size_gb * GIB, extra.format))
     if spec.swap_mb:
         planned.append(Planned("swap", "swap.raw", "raw", spec.swap_mb << 20, "swap"))
     if spec.config_drive:
@@ -49,12 +54,12 @@ def plan(spec: DiskSpec, base: Image | None) -> list[Planned]:
 
 def ensure_disks(spec: InstanceSpec, folder: Path, cache: ImageCache) -> list[Disk]:
     """Make what is missing. A disk gets its name when it is whole, so a crash leaves nothing that looks like one."""
-    base = cache.find(spec.disks.root.image_id) if spec.disks.root else None
-    planned = plan(spec.disks, base)
+    planned = plan(spec.disks, cache.find)
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)  # QEMU's own user passes through, and lists nothing
     for disk in planned:
         path = folder / disk.file
         if path.exists():
+            grow(path, disk)
             continue
         part = folder / (disk.file + PART)
         part.unlink(missing_ok=True)
@@ -66,6 +71,8 @@ def ensure_disks(spec: InstanceSpec, folder: Path, cache: ImageCache) -> list[Di
         else:
             make_blank(part, disk)
         part.rename(path)
+    if spec.disks.rescue is None:
+        (folder / "rescue.qcow2").unlink(missing_ok=True)
     return list_disks(planned, folder, cache, spec.disk_bus)
 
 
@@ -91,6 +98,22 @@ def list_disks(planned: list[Planned], folder: Path, cache: ImageCache, bus: str
             )
         )
     return disks
+
+
+def grow(path: Path, disk: Planned) -> None:
+    """A disk from before a resize becomes larger; none ever becomes smaller."""
+    if disk.role == "root" and virtual_size(path) < disk.size:
+        run("qemu-img", "resize", "-q", "-f", "qcow2", str(path), str(disk.size))
+    elif disk.role.startswith("ephemeral") and path.stat().st_size < disk.size:
+        os.truncate(path, disk.size)
+
+
+def virtual_size(overlay: Path) -> int:
+    """What the guest sees of a qcow2 file, from its header."""
+    with overlay.open("rb") as file:
+        head = file.read(32)
+    (size,) = struct.unpack_from(">Q", head, 24)
+    return int(size)
 
 
 def make_overlay(path: Path, base: Path, base_format: str, size: int) -> None:

@@ -148,6 +148,11 @@ def _nic(nic: Nic, host: Host) -> ET.Element:
     return element
 
 
+def nic_xml(nic: Nic, host: Host) -> str:
+    """One interface, to be plugged in."""
+    return ET.tostring(_nic(nic, host), encoding="unicode")
+
+
 def _serial(console_log: str) -> ET.Element:
     """virtlogd writes the log, whoever restarts; `append` keeps it over a hard reboot."""
     serial = ET.Element("serial", type="pty")

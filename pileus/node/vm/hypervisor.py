@@ -10,13 +10,14 @@ import logging
 import queue
 import threading
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import libvirt
 
 from pileus.node.errors import NodeError, NodeUnavailable
-from pileus.node.protocol import PowerState
+from pileus.node.protocol import Counters, Diagnostics, PowerState
 from pileus.node.vm.domain import server_of
 
 LOG = logging.getLogger("pileus.node.vm")
@@ -41,6 +42,7 @@ AWAY = {
 }
 BACKOFF = (0.2, 0.5, 1.0, 2.0, 5.0)
 KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 4
+UNPLUG_TRIES, UNPLUG_LOOKS = 3, 25
 
 
 class Found(NamedTuple):
@@ -129,11 +131,66 @@ class Hypervisor:
         with translated("defining the domain"):
             self._open().defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
 
-    def start_domain(self, server_id: str) -> None:
+    def start_domain(self, server_id: str, afresh: bool = True) -> None:
+        """From its disks, or, if not afresh, from the memory that `save` wrote, where there is some."""
         domain = self._get(server_id)
         with translated("starting the domain"):
             if not domain.isActive():
-                domain.create()
+                domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT if afresh else 0)
+            elif not afresh and domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                domain.resume()
+
+    def pause(self, server_id: str) -> None:
+        domain = self._get(server_id)
+        with translated("pausing the domain"):
+            if domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
+                domain.suspend()
+
+    def unpause(self, server_id: str) -> None:
+        domain = self._get(server_id)
+        with translated("letting the domain go on"):
+            if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                domain.resume()
+
+    def save(self, server_id: str) -> None:
+        """Its memory to disk, and off."""
+        domain = self._get(server_id)
+        with translated("suspending the domain"):
+            if domain.isActive():
+                domain.managedSave(0)
+
+    @contextlib.contextmanager
+    def standing_still(self, server_id: str) -> Iterator[None]:
+        """Meanwhile the guest writes nothing, and what it wrote is in its files: QEMU flushes them when it pauses."""
+        domain = self._find(server_id)
+        with translated("pausing the domain"):
+            runs = domain is not None and domain.isActive() and domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED
+            if runs:
+                domain.suspend()
+        try:
+            yield
+        finally:
+            if runs:
+                with translated("letting the domain go on"):
+                    domain.resume()
+
+    def plug(self, server_id: str, wanted: dict[str, str]) -> None:
+        """Give a running guest these interfaces (XML by MAC), and take others away. One that is off has none to plug."""
+        domain = self._get(server_id)
+        if not domain.isActive():
+            return
+        has = _interfaces(domain)
+        for mac in wanted.keys() - has.keys():
+            with translated("plugging an interface in"):
+                domain.attachDeviceFlags(wanted[mac], libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        for mac in has.keys() - wanted.keys():
+            _unplug(domain, mac, has[mac])
+
+    def diagnostics(self, server_id: str, power: PowerState) -> Diagnostics:
+        domain = self._get(server_id)
+        with translated("domain statistics"):
+            ((_, told),) = self._open().domainListGetStats([domain], 0, 0)
+        return diagnostics_of(told, power)
 
     def press_button(self, server_id: str) -> None:
         """Ask the guest, as the power button of a machine does; it may not listen."""
@@ -253,3 +310,57 @@ def _found(domain: Any) -> Found:
         return Found("crashed", clean=False)
     clean = state != libvirt.VIR_DOMAIN_SHUTOFF or reason == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN
     return Found(STATES.get(state, "nostate"), clean)
+
+
+def _interfaces(domain: Any) -> dict[str, str]:
+    """What is plugged in at this moment, by MAC."""
+    with translated("domain description"):
+        devices = ET.fromstring(domain.XMLDesc())  # noqa: S314 (libvirt's own words)
+    found = {}
+    for element in devices.iterfind("devices/interface"):
+        mac = element.find("mac")
+        if mac is not None:
+            found[mac.get("address", "").lower()] = ET.tostring(element, encoding="unicode")
+    return found
+
+
+def _unplug(domain: Any, mac: str, xml: str) -> None:
+    """The guest is asked, and has some seconds."""
+    for _ in range(UNPLUG_TRIES):
+        try:
+            domain.detachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        except libvirt.libvirtError as e:  # also: it is being unplugged already
+            LOG.info("unplugging %s: %s", mac, e)
+        for _ in range(UNPLUG_LOOKS):
+            if mac not in _interfaces(domain):
+                return
+            time.sleep(0.2)
+    raise NodeError("engine", f"the guest does not let go of its interface {mac}")
+
+
+def diagnostics_of(told: dict[str, Any], power: PowerState) -> Diagnostics:
+    """Of libvirt's flat statistics what the API shows."""
+    return Diagnostics(
+        power_state=power,
+        hypervisor="libvirt",
+        cpu_ns=[told.get(f"vcpu.{n}.time", 0) for n in range(told.get("vcpu.current", 0))],
+        memory_mb=told.get("balloon.maximum", 0) >> 10,
+        memory_used_mb=told.get("balloon.rss", 0) >> 10,
+        disks=[_counters(told, f"block.{n}", "rd", "wr", "reqs") for n in range(told.get("block.count", 0))],
+        nics=[_counters(told, f"net.{n}", "rx", "tx", "pkts") for n in range(told.get("net.count", 0))],
+    )
+
+
+def _counters(told: dict[str, Any], device: str, read: str, write: str, ops: str) -> Counters:
+    def number(name: str) -> int:
+        return int(told.get(f"{device}.{name}", 0))
+
+    return Counters(
+        name=str(told.get(f"{device}.name", "")),
+        read_bytes=number(f"{read}.bytes"),
+        read_ops=number(f"{read}.{ops}"),
+        write_bytes=number(f"{write}.bytes"),
+        write_ops=number(f"{write}.{ops}"),
+        errors=number(f"{read}.errs") + number(f"{write}.errs"),
+        drops=number(f"{read}.drop") + number(f"{write}.drop"),
+    )

@@ -1,0 +1,97 @@
+"""The real node's calls about copies of disks: snapshots, disks put aside, disks from another host."""
+
+import io
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pileus.node import protocol as p
+from pileus.node.disk.copies import ASIDE, copy_overlay, drop_aside, flatten, put_aside, receive_disk, take_back
+from pileus.node.disk.images import ImageCache, checked_id
+from pileus.node.errors import NodeError
+from pileus.node.instances import DISKS, Instances
+from pileus.node.vm.hypervisor import Hypervisor
+
+
+class Copies:
+    """Obeys `protocol.CopyingNode`; the rest of the node is in `host.py`."""
+
+    name: str
+    _instances: Instances
+    _images: ImageCache
+    _images_lock: threading.Lock
+    _snapshots: Path
+    _hypervisor: Hypervisor
+
+    def make_snapshot(self, args: p.SnapshotArgs) -> p.Stored:
+        made = self._snapshot(args.snapshot_id)
+        if not made.exists():
+            copy = made.with_suffix(".copy")
+            with self._instances.locked(args.server_id):
+                root = self._instances.path(args.server_id) / "root.qcow2"
+                if not root.exists():
+                    raise NodeError("not_found", f"server {args.server_id} has no root disk on {self.name}")
+                with self._hypervisor.standing_still(args.server_id):
+                    copy_overlay(root, copy)
+            try:
+                flatten(copy, made)
+            finally:
+                copy.unlink(missing_ok=True)
+        return p.Stored(name=made.name, size=made.stat().st_size, format="qcow2")
+
+    def remove_snapshot(self, args: p.SnapshotArgs) -> p.Nothing:
+        for path in self._snapshots.glob(self._snapshot(args.snapshot_id).stem + ".*"):
+            path.unlink(missing_ok=True)
+        return p.NOTHING
+
+    def _snapshot(self, snapshot_id: str) -> Path:
+        return self._snapshots / f"{checked_id(snapshot_id)}.qcow2"
+
+    def put_aside(self, args: p.ServerRef) -> p.StoredList:
+        with self._instances.locked(args.server_id):
+            if self._hypervisor.find(args.server_id):
+                raise NodeError("in_use", f"server {args.server_id} still has its domain on {self.name}")
+            folder = self._instances.path(args.server_id)
+            return p.StoredList(put_aside(folder, self._instances.disks_of(args.server_id)))
+
+    def take_back(self, args: p.ServerRef) -> p.Nothing:
+        with self._instances.locked(args.server_id):
+            take_back(self._instances.path(args.server_id), self._instances.disks_of(args.server_id))
+        return p.NOTHING
+
+    def drop_aside(self, args: p.ServerRef) -> p.Nothing:
+        with self._instances.locked(args.server_id):
+            drop_aside(self._instances.path(args.server_id))
+        return p.NOTHING
+
+    def open_file(self, args: p.FileRef) -> io.BufferedReader:
+        """As `read_file`, for whoever sends it on."""
+        if args.kind == "snapshot":
+            path = self._snapshot(args.id)
+        elif args.kind == "base":
+            path = self._images.path(args.id)
+        else:
+            path = self._instances.path(args.id) / ASIDE / checked_id(args.name)
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            raise NodeError("not_found", f"there is no {args.kind} {args.id} {args.name} on {self.name}") from None
+
+    def read_file(self, args: p.FileRef) -> Iterator[bytes]:
+        with self.open_file(args) as file:
+            while chunk := file.read(1 << 20):
+                yield chunk
+
+    def put_disk(self, args: p.PutDisk, body: Iterable[bytes]) -> p.Nothing:
+        folder = self._instances.path(args.server_id)
+        if not DISKS.fullmatch(args.name):
+            raise NodeError("invalid", f"{args.name!r} is no disk's name")
+        base = path = None
+        if args.image_id:
+            with self._images_lock:
+                base, path = self._images.find(args.image_id), self._images.path(args.image_id)
+                if base is None:
+                    raise NodeError("not_found", f"image {args.image_id} is not on this node")
+                self._instances.note_bases(args.server_id, [args.image_id])
+        receive_disk(folder, args, body, base, path)
+        return p.NOTHING
