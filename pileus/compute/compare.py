@@ -12,7 +12,8 @@ from pileus.node import protocol as p
 
 LEFT_OVER, MISSING, DISKLESS, STRAY_TAP, LISTENER, DEAF = "left-over", "missing", "diskless", "tap", "listener", "deaf"
 STUCK, CLAIM = "stuck", "claim"
-SETTLED = (states.ACTIVE, states.STOPPED)  # where a server has a guest on its host
+# where a server has a guest on its host
+SETTLED = (states.ACTIVE, states.STOPPED, states.HELD, states.SUSPENDED, states.RESCUED, states.RESIZED)
 
 
 class Rows(msgspec.Struct):
@@ -23,6 +24,7 @@ class Rows(msgspec.Struct):
     busy: set[str]  # servers with an unfinished saga: in flight, so no difference
     networks: dict[str, set[str]]  # by host: networks of its servers, also of those in flight
     listening: dict[str, set[str]]  # by host: where metadata has to be answered by now
+    kept: set[tuple[str, str]] = set()  # (host, server): what may have to go back there is not left over
 
 
 def on_host(host: str, report: p.Report, rows: Rows) -> list[Difference]:
@@ -41,7 +43,11 @@ def on_host(host: str, report: p.Report, rows: Rows) -> list[Difference]:
 
 
 def _left_over(host: str, state: p.InstanceState, rows: Rows) -> Difference | None:
-    if state.server_id in rows.busy or not (state.domain or state.disks or state.spec):
+    if (
+        state.server_id in rows.busy
+        or (host, state.server_id) in rows.kept
+        or not (state.domain or state.disks or state.spec)
+    ):
         return None
     server = rows.servers.get(state.server_id)
     if server is not None and server.host == host:
@@ -52,7 +58,7 @@ def _left_over(host: str, state: p.InstanceState, rows: Rows) -> Difference | No
 
 
 def _missing(host: str, server: Server, state: p.InstanceState | None) -> Iterable[Difference]:
-    if state is None or (server.image_id and not state.disks):
+    if state is None or (server.root_image_id and not state.disks):
         yield Difference(host, DISKLESS, server.id, "the server's disks are not here")
     elif not state.domain:
         yield Difference(host, MISSING, server.id, "the server's guest is not here")

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pileus.compute.scheduler import Candidate
-from pileus.compute.store import Claim, Host, Server
+from pileus.compute.store import Claim, Host, Migration, Server
 from pileus.core import clock
 from pileus.core.db import Tx, sql
 from pileus.core.errors import Conflict, NotFound
@@ -68,8 +68,14 @@ def get_host(tx: Tx, key: str) -> Host:
 
 
 def used(tx: Tx) -> dict[str, tuple[int, int, int, int]]:
-    """By host: vCPUs, MiB, GiB and servers claimed."""
-    return {row[0]: (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in tx.all(_USED)}
+    """By host: vCPUs, MiB, GiB and servers claimed; what moves claims its other place, too."""
+    found = {row[0]: (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in tx.all(_USED)}
+    for move in tx.select(Migration, open=True):
+        vcpus, memory_mb, disk_gb, count = found.get(move.claim_host, (0, 0, 0, 0))
+        found[move.claim_host] = (
+            vcpus + move.claim_vcpus, memory_mb + move.claim_memory_mb, disk_gb + move.claim_disk_gb, count,
+        )  # fmt: skip
+    return found
 
 
 def candidates(tx: Tx) -> list[Candidate]:

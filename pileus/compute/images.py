@@ -8,7 +8,7 @@ import msgspec
 from pileus import image as front
 from pileus.core.context import Context
 from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, NotFound
+from pileus.core.errors import BadRequest, Gone, NotFound
 
 FORMATS = ("raw", "qcow2", "iso")  # what a node can boot from
 CHUNK = 1 << 20
@@ -38,9 +38,10 @@ def get_image(tx: Tx, ctx: Context, image_id: str) -> BootImage:
         raise BadRequest(f"Image {image_id} could not be found.", kind="ImageNotFound") from None
 
 
-def stored_image(tx: Tx, image_id: str) -> BootImage:
-    """One that a request was granted before. Raises NotFound when it is gone since."""
-    return _boot(tx.get(front.Image, id=image_id))
+def find_stored(tx: Tx, image_id: str) -> BootImage | None:
+    """One that a request was granted before; None when it is gone since."""
+    found = tx.find(front.Image, id=image_id)
+    return None if found is None or found.status != front.ACTIVE else _boot(found)
 
 
 def exists(tx: Tx, image_id: str) -> bool:
@@ -60,3 +61,49 @@ def read(cloud: Any, image_id: str) -> Iterator[bytes]:
     with front.open_data(cloud, image_id).open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+# -- images made of servers --------------------------------------------------------------------------------------------
+
+
+def create_image(tx: Tx, project_id: str, name: str, properties: dict[str, str], min_disk: int, min_ram: int) -> str:
+    """An image that waits for its bytes. Raises OverQuota, TooLarge."""
+    made = front.create_image(
+        tx, project_id, name=name, visibility="private", disk_format="qcow2", container_format="bare",
+        min_disk=min_disk, min_ram=min_ram, properties=properties,
+    )  # fmt: skip
+    return made.id
+
+
+def upload(cloud: Any, image_id: str, chunks: Iterator[bytes], size: int) -> bool:
+    """Fill an image with bytes, unless it has them. False while an upload that died is not given up yet.
+
+    Raises Gone when somebody deleted it meanwhile.
+    """
+    with cloud.db.read() as tx:
+        image = tx.find(front.Image, id=image_id)
+    if image is None:
+        raise Gone(f"Image {image_id} was deleted while it was made.")
+    if image.status == front.ACTIVE:
+        return True
+    if image.status != front.QUEUED:
+        return False
+    front.upload(cloud, image, chunks, size)
+    return True
+
+
+def delete_image(cloud: Any, tx: Tx, image_id: str) -> None:
+    """Gone already is fine, and what somebody protects stays."""
+    image = tx.find(front.Image, id=image_id)
+    if image is not None and not image.protected:
+        front.delete_image(tx, cloud.drivers["image"], image)
+
+
+def backups(tx: Tx, project_id: str, server_id: str, kind: str) -> list[front.Image]:
+    """A server's backups of a kind, newest first."""
+    found = [
+        image
+        for image in tx.select(front.Image, project_id=project_id)
+        if image.properties.get("instance_uuid") == server_id and image.properties.get("backup_type") == kind
+    ]
+    return sorted(found, key=lambda image: image.created_at, reverse=True)

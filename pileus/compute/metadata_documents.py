@@ -52,7 +52,8 @@ def instance_spec(
         memory_mb=flavor.ram,
         flavor=flavor.name,
         disks=p.DiskSpec(
-            root=p.RootDisk(image_id=server.image_id, size_gb=flavor.disk) if server.image_id else None,
+            root=p.RootDisk(image_id=server.root_image_id, size_gb=flavor.disk) if server.root_image_id else None,
+            rescue=p.RootDisk(image_id=server.rescue_image_id, size_gb=0) if server.rescue_image_id else None,
             ephemerals=[p.EphemeralDisk(size_gb=flavor.ephemeral)] if flavor.ephemeral else [],
             swap_mb=flavor.swap,
             config_drive=server.config_drive,

@@ -142,6 +142,30 @@ def release(tx: Tx, server_id: str) -> None:
     tx.delete(ServerPort, server_id=server_id)
 
 
+def attach(tx: Tx, ctx: Context, server: Server, item: dict[str, Any]) -> ServerPort:
+    """One more interface, its port made or taken, on the server's host. Raises BadRequest, Conflict, NotFound."""
+    wanted = [item] if item.get("uuid") or item.get("port") else "auto"
+    found = plan(tx, ctx, wanted, ["default"])
+    if not found:
+        raise BadRequest("The project has no network: name one.", kind="InterfaceAttachFailedNoNetwork")
+    planned = found[0]
+    planned.server_id = server.id
+    planned.position = 1 + max((port.position for port in tx.select(ServerPort, server_id=server.id)), default=-1)
+    create(tx, ctx, server, planned)
+    bind(tx, server, server.host or "")
+    return planned
+
+
+def release_one(tx: Tx, server_id: str, port_id: str) -> None:
+    """An interface goes: its port with it, or back to its user. Gone already is fine."""
+    planned = tx.find(ServerPort, server_id=server_id, port_id=port_id)
+    if planned is not None and planned.owned:
+        front.delete_ports(tx, [port_id])
+    elif planned is not None and _is_of(tx, port_id, server_id):
+        front.release_port(tx, port_id)
+    tx.delete(ServerPort, server_id=server_id, port_id=port_id)
+
+
 def _is_of(tx: Tx, port_id: str, server_id: str) -> bool:
     port = tx.find(front.Port, id=port_id)
     return port is not None and port.device_id == server_id

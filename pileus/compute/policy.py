@@ -158,7 +158,45 @@ TABLE = [
             ("set_metadata", "POST /os-aggregates/{aggregate_id}/action"),
         ]
     ),
-    ("os-server-groups:index", READER, "", "GET /os-server-groups"),
+    *(
+        (f"os-server-groups:{verb}", READER if verb in ("index", "show") else MEMBER, "", operation)
+        for verb, operation in [
+            ("index", "GET /os-server-groups"),
+            ("show", "GET /os-server-groups/{group_id}"),
+            ("create", "POST /os-server-groups"),
+            ("delete", "DELETE /os-server-groups/{group_id}"),
+        ]
+    ),
+    ("os-server-groups:index:all_projects", ADMIN, "Other projects' groups.", "GET /os-server-groups"),
+    *(
+        (name, MEMBER, "", ACTION)
+        for name in (
+            "os-pause-server:pause", "os-pause-server:unpause", "os-suspend-server:suspend", "os-suspend-server:resume",
+            "os-rescue", "os-unrescue", "os-shelve:shelve", "os-shelve:unshelve", "servers:confirm_resize",
+            "servers:revert_resize", "os-create-backup", "os-admin-password", "os-deferred-delete:restore",
+            "os-deferred-delete:force",
+        )
+    ),
+    ("os-shelve:shelve_offload", ADMIN, "When hosts are freed is the operator's business.", ACTION),
+    ("os-shelve:unshelve_to_host", ADMIN, "Placing a server.", ACTION),
+    ("os-migrate-server:migrate", MANAGER, "Where a server is, is the operator's business.", ACTION),
+    ("os-migrate-server:migrate:host", ADMIN, "Placing a server.", ACTION),
+    ("os-migrate-server:migrate_live", MANAGER, "Where a server is, is the operator's business.", ACTION),
+    ("os-evacuate", ADMIN, "Only who knows the host knows that it is dead.", ACTION),
+    ("servers:trigger_crash_dump", ADMIN, "A guest's memory.", ACTION),
+    ("os-server-password:show", READER, "", "GET /servers/{server_id}/os-server-password"),
+    ("os-server-password:clear", MEMBER, "", "DELETE /servers/{server_id}/os-server-password"),
+    ("os-server-diagnostics", ADMIN, "Names of the hypervisor's devices.", "GET /servers/{server_id}/diagnostics"),
+    ("os-remote-consoles", MEMBER, "", "POST /servers/{server_id}/remote-consoles"),
+    ("os-console-auth-tokens", ADMIN, "Where a console is.", "GET /os-console-auth-tokens/{token}"),
+    ("os-server-external-events:create", ADMIN, "Only services tell them.", "POST /os-server-external-events"),
+    ("os-migrations:index", ADMIN, "Names hosts.", "GET /os-migrations"),
+    ("servers:migrations:index", ADMIN, "Names hosts.", "GET /servers/{server_id}/migrations"),
+    ("servers:migrations:show", ADMIN, "Names hosts.", "GET /servers/{server_id}/migrations/{migration_id}"),
+    ("servers:migrations:delete", ADMIN, "", "DELETE /servers/{server_id}/migrations/{migration_id}"),
+    ("servers:migrations:force_complete", ADMIN, "", "POST /servers/{server_id}/migrations/{migration_id}/action"),
+    ("os-instance-usage-audit-log:list", ADMIN, "Names hosts.", "GET /os-instance_usage_audit_log"),
+    ("os-instance-usage-audit-log:show", ADMIN, "Names hosts.", "GET /os-instance_usage_audit_log/{before}"),
     ("extensions", EVERYBODY, "", "GET /extensions"),
 ]  # fmt: skip
 

@@ -71,6 +71,14 @@ def spend(tx: Tx, project_id: str, least: int, most: int, vcpus: int, ram: int) 
     return max(least, most)
 
 
+def check_growth(tx: Tx, project_id: str, vcpus: int, ram: int) -> None:
+    """For a server that gets larger. Raises OverQuota."""
+    quota.hold(tx, SERVICE, project_id)
+    allowed, used = limits(tx, project_id), usage(tx, project_id)
+    quota.check("cores", allowed["cores"], used.cores, vcpus)
+    quota.check("ram", allowed["ram"], used.ram, ram)
+
+
 def check_metadata(tx: Tx, project_id: str, count: int) -> None:
     """Raises OverQuota."""
     quota.check("metadata_items", limits(tx, project_id)["metadata_items"], 0, count)

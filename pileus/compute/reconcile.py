@@ -12,7 +12,7 @@ from pileus.compute.drivers import Nodes
 from pileus.compute.sagas import listeners
 from pileus.compute.sagas.delete import DELETE
 from pileus.compute.sagas.restore import RESTORE
-from pileus.compute.store import Claim, Server, ServerFault, ServerPort, disk_gb
+from pileus.compute.store import Claim, Migration, Server, ServerFault, ServerPort, disk_gb
 from pileus.core import clock, log, saga
 from pileus.core.context import internal
 from pileus.core.db import Tx, sql
@@ -56,6 +56,9 @@ class Watcher:
         report = self.node.list_instances() if reply.lost else None
         with self.cloud.db.write() as tx:
             hosts.report(tx, self.name, inventory)
+            for event in reply.events:
+                if event.kind == "password":
+                    tx.update(Server, event.server_id, password=event.detail)
             for event in power:
                 note_power(tx, self.name, event.server_id, event.power_state)
             for state in report.instances if report else []:
@@ -71,9 +74,9 @@ def note_power(tx: Tx, host: str, server_id: str, power: p.PowerState) -> None:
         return
     changes: dict[str, Any] = {"power_state": states.POWER[power]}
     if server.task_state is None and not saga.unfinished(tx, f"server/{server_id}"):
-        if power in ("shutdown", "crashed") and server.vm_state == states.ACTIVE:
+        if power in ("shutdown", "crashed") and server.vm_state in (states.ACTIVE, states.HELD):
             changes["vm_state"] = states.STOPPED
-        elif power == "running" and server.vm_state == states.STOPPED:
+        elif power == "running" and server.vm_state in (states.STOPPED, states.HELD, states.SUSPENDED):
             changes["vm_state"] = states.ACTIVE
     if any(getattr(server, name) != value for name, value in changes.items()):
         tx.update(Server, server_id, **changes)
@@ -118,6 +121,7 @@ def read_rows(tx: Tx) -> compare.Rows:
         servers={server.id: server for server in tx.select(Server)},
         claims={claim.server_id: claim for claim in tx.select(Claim)},
         busy=busy,
+        kept={(host, move.server_id) for move in tx.select(Migration, open=True) for host in (move.source, move.dest)},
         networks=present,
         listening=listening,
     )

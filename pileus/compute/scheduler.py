@@ -48,6 +48,11 @@ class Need(msgspec.Struct):
     zone: str | None = None
     host: str | None = None  # wished for: filtered like others
     forced: bool = False  # the wish overrides a disabled service
+    only: list[str] | None = None  # hosts, as server groups and hints say
+    avoid: list[str] = []
+    near: list[str] = []  # better than others
+    far: list[str] = []  # worse than others
+    grouped: str = ""  # why, for the reasons
 
 
 class NoValidHost(EngineError):
@@ -76,6 +81,11 @@ def _zone(host: Candidate, need: Need) -> str | None:
     return f"not in availability zone {need.zone}" if need.zone and host.zone != need.zone else None
 
 
+def _grouped(host: Candidate, need: Need) -> str | None:
+    refused = host.name in need.avoid or (need.only is not None and host.name not in need.only)
+    return need.grouped or "not where other servers want it" if refused else None
+
+
 def _processors(host: Candidate, need: Need) -> str | None:
     if need.vcpus > host.vcpus:
         return f"has {host.vcpus} processors, {need.vcpus} are wanted"
@@ -95,7 +105,9 @@ def _short(what: str, wanted: int, free: int) -> str | None:
 
 
 # Cheap ones and those which say most first: the first refusal is the reason shown.
-FILTERS: list[Callable[[Candidate, Need], str | None]] = [_wished, _enabled, _up, _zone, _processors, _memory, _disk]
+FILTERS: list[Callable[[Candidate, Need], str | None]] = [
+    _wished, _enabled, _up, _zone, _grouped, _processors, _memory, _disk,
+]  # fmt: skip
 
 
 def reason(host: Candidate, need: Need) -> str | None:
@@ -114,4 +126,9 @@ def choose(hosts: Iterable[Candidate], need: Need) -> Candidate:
             fitting.append(host)
     if not fitting:
         raise NoValidHost(reasons)
-    return max(fitting, key=lambda host: (host.free_mb, host.free_vcpus, host.free_gb))
+    return max(
+        fitting,
+        key=lambda host: (
+            host.name in need.near, host.name not in need.far, host.free_mb, host.free_vcpus, host.free_gb,
+        ),
+    )  # fmt: skip

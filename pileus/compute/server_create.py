@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute import flavors, hosts, images, instance_actions, keypairs, networks, quotas, states
+from pileus.compute import flavors, hosts, images, instance_actions, keypairs, networks, quotas, server_groups, states
 from pileus.compute.images import BootImage
 from pileus.compute.sagas.create import CREATE
 from pileus.compute.scheduler import Need
@@ -36,16 +36,18 @@ class Placing(msgspec.Struct):
     zone: str | None = None
     host: str | None = None
     forced: bool = False
+    hints: dict[str, Any] = {}
 
 
 def create_servers(tx: Tx, ctx: Context, given: dict[str, Any], placing: Placing) -> Made:
     """One or more servers of one kind. Raises BadRequest, Forbidden, Conflict, NotFound, OverQuota."""
     project_id = ctx.project_id or ""
     least, most = _counts(given)
-    flavor = _flavor(tx, ctx, given["flavor_id"])
+    flavor = get_flavor(tx, ctx, given["flavor_id"])
     image_id = _boot_source(given)
-    image = _image(tx, ctx, image_id, flavor)
-    key = _key(tx, ctx, given.get("key_name"))
+    image = images.get_image(tx, ctx, image_id)
+    check_image(image, flavor)
+    key = get_key(tx, ctx, given.get("key_name"))
     quotas.check_metadata(tx, project_id, len(given["metadata"]))
     groups = list(dict.fromkeys(group["name"] for group in given["security_groups"])) or ["default"]
     wanted = given.get("networks")
@@ -60,7 +62,7 @@ def create_servers(tx: Tx, ctx: Context, given: dict[str, Any], placing: Placing
         if count > 1:
             server.name, server.hostname = f"{server.name}-{index + 1}", f"{server.hostname[:60]}-{index + 1}"
             server.launch_index = index
-        server.pinned_availability_zone = placing.zone
+        server.pinned_availability_zone, server.scheduler_hints = placing.zone, placing.hints
         server.availability_zone = placing.zone or ""
         _write(tx, ctx, server, first if index == 0 else networks.plan(tx, ctx, wanted, groups), placing)
         made.servers.append(server)
@@ -69,6 +71,7 @@ def create_servers(tx: Tx, ctx: Context, given: dict[str, Any], placing: Placing
 
 def _write(tx: Tx, ctx: Context, server: Server, ports: list[ServerPort], placing: Placing) -> None:
     tx.insert(server)
+    server_groups.join(tx, ctx, server, server.scheduler_hints)
     tx.insert_many(ServerTag(server.id, tag) for tag in server.tags)
     for position, port in enumerate(ports):
         port.server_id, port.position = server.id, position
@@ -95,10 +98,7 @@ def _server(
         task_state=states.SCHEDULING,
         image=ImageSnapshot(image.id, image.properties) if image else None,
         image_id=image.id if image else "",
-        flavor=FlavorSnapshot(
-            flavor.id, flavor.name, flavor.vcpus, flavor.ram, flavor.disk, flavor.ephemeral, flavor.swap,
-            flavor.extra_specs,
-        ),
+        flavor=snapshot(flavor),
         flavor_id=flavor.id,
         vcpus=flavor.vcpus,
         ram=flavor.ram,
@@ -119,6 +119,12 @@ def _server(
         created_at=now,
         updated_at=now,
     )  # fmt: skip
+
+
+def snapshot(flavor: Flavor) -> FlavorSnapshot:
+    return FlavorSnapshot(
+        flavor.id, flavor.name, flavor.vcpus, flavor.ram, flavor.disk, flavor.ephemeral, flavor.swap, flavor.extra_specs
+    )
 
 
 def host_name(name: str, server_id: str) -> str:
@@ -146,11 +152,18 @@ def _check_many(wanted: networks.Wanted, most: int) -> None:
                 raise BadRequest("Several servers cannot share a port or a fixed IP: ask for them one by one.")
 
 
-def _flavor(tx: Tx, ctx: Context, flavor_id: str) -> Flavor:
+def get_flavor(tx: Tx, ctx: Context, flavor_id: str) -> Flavor:
+    """One the caller may use. Raises BadRequest."""
     try:
         return flavors.get_flavor(tx, flavor_id, ctx.project_id, all_projects="admin" in ctx.roles)
     except NotFound as error:
         raise BadRequest(error.message, kind=error.kind) from None
+
+
+def placeable(tx: Tx, host: str) -> None:
+    """Raises BadRequest for a host that is not there."""
+    if hosts.find_host(tx, host) is None:
+        raise BadRequest(f"Compute host {host[:255]} could not be found.", kind="ComputeHostNotFound")
 
 
 def _boot_source(given: dict[str, Any]) -> str:
@@ -176,8 +189,9 @@ def _boot_source(given: dict[str, Any]) -> str:
     return image_id
 
 
-def _image(tx: Tx, ctx: Context, image_id: str, flavor: Flavor) -> BootImage:
-    image = images.get_image(tx, ctx, image_id)
+def check_image(image: BootImage, flavor: Flavor | FlavorSnapshot) -> None:
+    """Whether a server of this size can boot from it. Raises BadRequest."""
+    image_id = image.id
     if image.status != "active":
         raise BadRequest(f"Image {image_id} is not active.")
     if flavor.ram < image.min_ram:
@@ -191,10 +205,9 @@ def _image(tx: Tx, ctx: Context, image_id: str, flavor: Flavor) -> BootImage:
             raise BadRequest("Flavor's disk is too small for requested image.")
     if image.format not in images.FORMATS:
         raise BadRequest(f"Image {image_id} has disk_format {image.format}: no host here can boot from that.")
-    return image
 
 
-def _key(tx: Tx, ctx: Context, name: str | None) -> KeyPair | None:
+def get_key(tx: Tx, ctx: Context, name: str | None) -> KeyPair | None:
     if name is None:
         return None
     try:

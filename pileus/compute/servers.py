@@ -6,12 +6,13 @@ from pileus.compute import instance_actions, networks, quotas, states
 from pileus.compute.drivers import Nodes
 from pileus.compute.sagas.create import guest_documents
 from pileus.compute.sagas.delete import DELETE
+from pileus.compute.sagas.interfaces import ATTACH, DETACH
 from pileus.compute.sagas.power import REBOOT, START, STOP
 from pileus.compute.store import Server, ServerTag
 from pileus.core import clock, saga
 from pileus.core.context import Context
 from pileus.core.db import Tx
-from pileus.core.errors import Conflict, NotFound
+from pileus.core.errors import BadRequest, Conflict, NotFound
 from pileus.node import protocol as p
 
 MAX_TAGS = 50
@@ -39,7 +40,8 @@ def check_unlocked(server: Server, override: bool = False) -> None:
         raise Conflict(f"Instance {server.id} is locked")
 
 
-def _begin(tx: Tx, ctx: Context, server: Server, transition: str, action: str, event: str) -> None:
+def begin(tx: Tx, ctx: Context, server: Server, transition: str, action: str, event: str) -> None:
+    """Check that this may be done now, and note that it is. Raises Conflict."""
     check_unlocked(server, "admin" in ctx.roles)
     line = states.check(transition, server.id, server.vm_state, server.task_state)
     save(tx, server, task_state=line.task_state)
@@ -48,19 +50,19 @@ def _begin(tx: Tx, ctx: Context, server: Server, transition: str, action: str, e
 
 def start_server(tx: Tx, ctx: Context, server: Server) -> None:
     """Raises Conflict."""
-    _begin(tx, ctx, server, "start", "start", "compute_start_instance")
+    begin(tx, ctx, server, "start", "start", "compute_start_instance")
     saga.start(tx, START, f"server/{server.id}", ctx)
 
 
 def stop_server(tx: Tx, ctx: Context, server: Server) -> None:
     """The guest is asked to shut down; after a while it is switched off. Raises Conflict."""
-    _begin(tx, ctx, server, "stop", "stop", "compute_stop_instance")
+    begin(tx, ctx, server, "stop", "stop", "compute_stop_instance")
     saga.start(tx, STOP, f"server/{server.id}", ctx)
 
 
 def reboot_server(tx: Tx, ctx: Context, server: Server, hard: bool) -> None:
     """Raises Conflict."""
-    _begin(tx, ctx, server, "reboot-hard" if hard else "reboot", "reboot", "compute_reboot_instance")
+    begin(tx, ctx, server, "reboot-hard" if hard else "reboot", "reboot", "compute_reboot_instance")
     saga.start(tx, REBOOT, f"server/{server.id}", ctx, hard=hard)
 
 
@@ -119,6 +121,29 @@ def set_tags(tx: Tx, server: Server, tags: list[str]) -> list[str]:
     tx.insert_many(ServerTag(server.id, tag) for tag in tags)
     save(tx, server, tags=tags)
     return tags
+
+
+# -- interfaces --------------------------------------------------------------------------------------------------------
+
+
+def attach_interface(tx: Tx, ctx: Context, server: Server, item: dict[str, Any]) -> str:
+    """The id of its port. Raises Conflict, BadRequest, NotFound, OverQuota."""
+    begin(tx, ctx, server, "attach_interface", "attach_interface", "compute_attach_interface")
+    try:
+        made = networks.attach(tx, ctx, server, item)
+    except BadRequest as error:
+        if error.kind in ("PortNotFound", "NetworkNotFound"):
+            raise NotFound(error.message, kind=error.kind) from None
+        raise
+    port_id = made.port_id or ""
+    saga.start(tx, ATTACH, f"server/{server.id}", ctx, host=server.host, port_id=port_id, network_id=made.network_id)
+    return port_id
+
+
+def detach_interface(tx: Tx, ctx: Context, server: Server, port_id: str, network_id: str) -> None:
+    """Raises Conflict."""
+    begin(tx, ctx, server, "detach_interface", "detach_interface", "compute_detach_interface")
+    saga.start(tx, DETACH, f"server/{server.id}", ctx, host=server.host, port_id=port_id, network_id=network_id)
 
 
 # -- what its host says ------------------------------------------------------------------------------------------------

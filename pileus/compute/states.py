@@ -9,25 +9,43 @@ from pileus.core.errors import Conflict
 
 # stable states
 ACTIVE, BUILDING, STOPPED, ERROR = "active", "building", "stopped", "error"
+HELD, SUSPENDED, RESCUED, RESIZED, OFFLOADED = "paused", "suspended", "rescued", "resized", "shelved_offloaded"
 
 # what is happening
 SCHEDULING, NETWORKING, BLOCK_DEVICES, SPAWNING = "scheduling", "networking", "block_device_mapping", "spawning"
 POWERING_ON, POWERING_OFF, DELETING = "powering-on", "powering-off", "deleting"
 REBOOTING, REBOOTING_HARD = "rebooting", "rebooting_hard"
+PAUSING, UNPAUSING, SUSPENDING, RESUMING = "pausing", "unpausing", "suspending", "resuming"
+RESCUING, UNRESCUING = "rescuing", "unrescuing"
+REBUILDING, REBUILD_SPAWNING = "rebuilding", "rebuild_spawning"
+SNAPSHOT_PENDING, SNAPSHOT, UPLOADING, BACKUP = (
+    "image_snapshot_pending", "image_snapshot", "image_uploading", "image_backup",
+)  # fmt: skip
+SHELVING, OFFLOADING, UNSHELVING = "shelving", "shelving_offloading", "unshelving"
+RESIZE_PREP, RESIZE_MIGRATING, RESIZE_MIGRATED, RESIZE_FINISH, RESIZE_REVERTING = (
+    "resize_prep", "resize_migrating", "resize_migrated", "resize_finish", "resize_reverting",
+)  # fmt: skip
 
 # power, as libvirt counts
-NOSTATE, RUNNING, PAUSED, SHUTDOWN, CRASHED, SUSPENDED = 0, 1, 3, 4, 6, 7
+NOSTATE, RUNNING, PAUSED, SHUTDOWN, CRASHED, SLEEPING = 0, 1, 3, 4, 6, 7
 POWER = {
     "nostate": NOSTATE, "running": RUNNING, "paused": PAUSED, "shutdown": SHUTDOWN, "crashed": CRASHED,
-    "suspended": SUSPENDED,
+    "suspended": SLEEPING,
 }  # fmt: skip
 
+REBUILDS = dict.fromkeys((REBUILDING, REBUILD_SPAWNING), "REBUILD")
+RESIZES = dict.fromkeys((RESIZE_PREP, RESIZE_MIGRATING, RESIZE_MIGRATED, RESIZE_FINISH), "RESIZE")
 # status by vm_state, and where a task shows, by task_state
 STATUS: dict[str, tuple[str, dict[str, str]]] = {
     BUILDING: ("BUILD", {}),
-    ACTIVE: ("ACTIVE", {REBOOTING: "REBOOT", REBOOTING_HARD: "HARD_REBOOT"}),
-    STOPPED: ("SHUTOFF", {REBOOTING_HARD: "HARD_REBOOT"}),
-    ERROR: ("ERROR", {REBOOTING_HARD: "HARD_REBOOT"}),
+    ACTIVE: ("ACTIVE", {REBOOTING: "REBOOT", REBOOTING_HARD: "HARD_REBOOT", **REBUILDS, **RESIZES}),
+    STOPPED: ("SHUTOFF", {REBOOTING_HARD: "HARD_REBOOT", **REBUILDS, **RESIZES}),
+    ERROR: ("ERROR", {REBOOTING_HARD: "HARD_REBOOT", **REBUILDS}),
+    HELD: ("PAUSED", {}),
+    SUSPENDED: ("SUSPENDED", {}),
+    RESCUED: ("RESCUE", {}),
+    RESIZED: ("VERIFY_RESIZE", {RESIZE_REVERTING: "REVERT_RESIZE"}),
+    OFFLOADED: ("SHELVED_OFFLOADED", {}),
 }
 # what os-resetState may set
 RESETTABLE = {"active": ACTIVE, "error": ERROR}
@@ -49,6 +67,7 @@ def states_of(wanted: str) -> list[tuple[str, str | None]]:
 
 
 ANY = "*"
+KEPT = (ACTIVE, STOPPED, HELD, SUSPENDED)
 
 
 class Transition(NamedTuple):
@@ -68,15 +87,31 @@ TRANSITIONS = {
         Transition("stop", (ACTIVE, ERROR), (None,), POWERING_OFF, "an erroneous one may still be running"),
         Transition("reboot", (ACTIVE,), (None,), REBOOTING, "the guest is asked, so it must run"),
         Transition(
-            "reboot-hard", (ACTIVE, STOPPED, ERROR), (None, REBOOTING, REBOOTING_HARD), REBOOTING_HARD,
+            "reboot-hard", (ACTIVE, STOPPED, HELD, SUSPENDED, ERROR), (None, REBOOTING, REBOOTING_HARD), REBOOTING_HARD,
             "the way out of what hangs",
         ),
         Transition("delete", (ANY,), (ANY,), DELETING, "always possible"),
-        Transition("attach_interface", (ACTIVE, STOPPED), (None,), None, "the guest must not be in between"),
-        Transition("detach_interface", (ACTIVE, STOPPED), (None,), None, "the guest must not be in between"),
-        Transition("update metadata", (ACTIVE, STOPPED), (ANY,), None, "the guest is told of it"),
-        Transition("delete metadata", (ACTIVE, STOPPED), (ANY,), None, "the guest is told of it"),
-        Transition("get console output", (ACTIVE, STOPPED, ERROR), (ANY,), None, "needs a host"),
+        Transition("pause", (ACTIVE,), (None,), PAUSING, "the guest must run"),
+        Transition("unpause", (HELD,), (None,), UNPAUSING, "the opposite of pause"),
+        Transition("suspend", (ACTIVE,), (None,), SUSPENDING, "the guest must run"),
+        Transition("resume", (SUSPENDED,), (None,), RESUMING, "the opposite of suspend"),
+        Transition("rescue", (ACTIVE, STOPPED, ERROR), (None,), RESCUING, "not what is held in between"),
+        Transition("unrescue", (RESCUED,), (None,), UNRESCUING, "the opposite of rescue"),
+        Transition("rebuild", (ACTIVE, STOPPED, ERROR), (None,), REBUILDING, "not what is held in between"),
+        Transition("createImage", (ACTIVE, STOPPED, HELD, SUSPENDED), (None,), SNAPSHOT_PENDING, "it needs its disk"),
+        Transition("backup", (ACTIVE, STOPPED, HELD, SUSPENDED), (None,), BACKUP, "it needs its disk"),
+        Transition("shelve", (ACTIVE, STOPPED, HELD, SUSPENDED), (None,), SHELVING, "it needs its disk"),
+        Transition("shelveOffload", (), (None,), OFFLOADING, "what is shelved is on no host already"),
+        Transition("unshelve", (OFFLOADED,), (None,), UNSHELVING, "the opposite of shelve"),
+        Transition("resize", (ACTIVE, STOPPED), (None,), RESIZE_PREP, "not what is held in between"),
+        Transition("migrate", (ACTIVE, STOPPED), (None,), RESIZE_PREP, "not what is held in between"),
+        Transition("confirmResize", (RESIZED,), (None,), None, "there must be something to confirm"),
+        Transition("revertResize", (RESIZED,), (None,), RESIZE_REVERTING, "there must be something to revert"),
+        Transition("attach_interface", (ACTIVE, STOPPED, HELD), (None,), None, "the guest must not be in between"),
+        Transition("detach_interface", (ACTIVE, STOPPED, HELD), (None,), None, "the guest must not be in between"),
+        Transition("update metadata", KEPT, (ANY,), None, "the guest is told of it"),
+        Transition("delete metadata", KEPT, (ANY,), None, "the guest is told of it"),
+        Transition("get_diagnostics", (ACTIVE, HELD, SUSPENDED, STOPPED), (ANY,), None, "its host is asked"),
     )
 }  # fmt: skip
 

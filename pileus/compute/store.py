@@ -101,6 +101,9 @@ class Server(msgspec.Struct):
     pinned_availability_zone: str | None = None
     image: ImageSnapshot | None = None
     image_id: str = ""  # again, for filters
+    base_image_id: str = ""  # what its root disk was made from, where it is another image: it was shelved meanwhile
+    shelved_image_id: str = ""  # what is left of it while it is on no host
+    rescue_image_id: str = ""  # what it boots from while it is rescued
     key_name: str | None = None
     public_key: str | None = None  # as it was at creation: the pair may be deleted or replaced later
     key_type: str | None = None
@@ -108,6 +111,8 @@ class Server(msgspec.Struct):
     metadata: dict[str, str] = {}
     config_drive: bool = False
     admin_pass: str | None = None  # only until the guest has it
+    password: str = ""  # what the guest told, encrypted by itself for its user's key
+    scheduler_hints: dict[str, Any] = {}
     security_groups: list[str] = []  # names asked for; what holds are the ports' groups
     tags: list[str] = []
     locked: bool = False
@@ -122,6 +127,11 @@ class Server(msgspec.Struct):
     fault: ServerFault | None = None
     launched_at: str | None = None
     terminated_at: str | None = None
+
+    @property
+    def root_image_id(self) -> str:
+        """What its root disk stands on."""
+        return self.base_image_id or self.image_id
 
 
 @table("server_tags", index=[("tag",)], references={"server_id": "servers.id"}, cascade=["server_id"])
@@ -141,6 +151,60 @@ class Claim(msgspec.Struct):
     vcpus: int
     memory_mb: int
     disk_gb: int
+
+
+@table("migrations", index=[("server_id", "created_at"), ("status",)], unique=[("uuid",)])
+class Migration(msgspec.Struct):
+    """A server's move to another host or size. Kept beyond the server's end, for a while.
+
+    While it is open, `claim` is what it takes of `claim_host` besides the server's own claim: its new place until it is
+    there, its old one from then on.
+    """
+
+    id: NumberKey
+    uuid: str
+    server_id: str
+    project_id: str
+    user_id: str
+    kind: str  # resize or migration
+    status: str
+    source: str
+    old_flavor: FlavorSnapshot
+    new_flavor: FlavorSnapshot
+    old_vm_state: str
+    old_disk_config: str = "MANUAL"
+    dest: str = ""
+    open: bool = True
+    claim_host: str = ""
+    claim_vcpus: int = 0
+    claim_memory_mb: int = 0
+    claim_disk_gb: int = 0
+    created_at: str = ""
+    updated_at: str = ""
+
+
+@table("server_groups", index=[("project_id",)])
+class ServerGroup(msgspec.Struct):
+    """Servers that are to be on one host, or on different ones."""
+
+    id: Key
+    project_id: str
+    user_id: str
+    name: str
+    policy: str
+    rules: dict[str, Any] = {}
+    created_at: str = ""
+
+
+@table(
+    "server_group_members",
+    index=[("group_id",)],
+    references={"group_id": "server_groups.id", "server_id": "servers.id"},
+    cascade=["group_id", "server_id"],
+)
+class ServerGroupMember(msgspec.Struct):
+    server_id: Key
+    group_id: str
 
 
 @table(

@@ -73,9 +73,10 @@ class Stage:
             claims = sorted((claim.server_id, claim.host) for claim in tx.select(Claim))
         return {
             "guests": {
-                name: sorted((i.server_id, i.domain, sorted(i.disks)) for i in node.instances.values())
+                name: sorted((i.server_id, i.domain, sorted(i.disks), sorted(i.aside)) for i in node.instances.values())
                 for name, node in self.nodes.items()
             },
+            "snapshots": sorted(name for node in self.nodes.values() for name in node.snapshots),
             "listeners": sorted((name, network) for name, node in self.nodes.items() for network in node.networks),
             "claims": claims,
             "ports": ports,
@@ -111,6 +112,9 @@ def _die_after_one_step(engine: saga.Engine) -> None:
     engine._save = save_and_die  # type: ignore[method-assign]
 
 
+REBUILT, RESIZED = "rebuilt", "resized"
+
+
 class Scenario(NamedTuple):
     """`start` brings the saga into being on a prepared stage and returns its server's id; `done` says whether it worked."""
 
@@ -135,6 +139,60 @@ def _stopped(stage: Stage) -> str:
     return server_id
 
 
+def _after(*actions: tuple[str, Any]) -> Callable[[Stage], str]:
+    """A server to which all this was done."""
+
+    def prepare(stage: Stage) -> str:
+        server_id = stage.made()
+        for name, arguments in actions:
+            stage.servers.do(server_id, name, _filled(stage, arguments)).ok()
+            stage.run()
+        return server_id
+
+    return prepare
+
+
+def _filled(stage: Stage, arguments: Any) -> Any:
+    """`{image}` and `{flavor}` are the stage's own; a flavor is made when it is wanted."""
+    if arguments == RESIZED:
+        return {"flavorRef": make_flavor(stage.client, ram=128, disk=2, **{"OS-FLV-EXT-DATA:ephemeral": 1})}
+    return {"imageRef": stage.servers.image_id} if arguments == REBUILT else arguments
+
+
+def _attach(stage: Stage, server_id: str) -> str:
+    stage.client.post(f"{SERVERS}/{server_id}/os-interface", {"interfaceAttachment": {}}).ok(200)
+    return server_id
+
+
+def _two_interfaces(stage: Stage) -> str:
+    server_id = _attach(stage, stage.made())
+    stage.run()
+    return server_id
+
+
+def _detach(stage: Stage, server_id: str) -> str:
+    shown = stage.client.get(f"{SERVERS}/{server_id}/os-interface").ok()["interfaceAttachments"]
+    stage.client.delete(f"{SERVERS}/{server_id}/os-interface/{shown[-1]['port_id']}").ok(202)
+    return server_id
+
+
+def _has_interfaces(count: int) -> Callable[[Stage, str], bool]:
+    def done(stage: Stage, server_id: str) -> bool:
+        server = stage.server(server_id)
+        if server is None or server.host is None:
+            return False
+        guest = stage.nodes[server.host].instances[server_id]
+        with stage.cloud.db.read() as tx:
+            return len(guest.spec.nics) == tx.count(ServerPort, server_id=server_id) == count
+
+    return done
+
+
+def _is_offloaded(stage: Stage, server_id: str) -> bool:
+    server = stage.server(server_id)
+    return server is not None and (server.vm_state, server.host) == ("shelved_offloaded", None)
+
+
 def _vanished(stage: Stage) -> str:
     server_id = stage.made()
     for node in stage.nodes.values():
@@ -153,7 +211,7 @@ def _delete(stage: Stage, server_id: str) -> str:
 
 def _action(name: str, arguments: Any = None) -> Callable[[Stage, str], str]:
     def start(stage: Stage, server_id: str) -> str:
-        stage.servers.do(server_id, name, arguments).ok(202)
+        stage.servers.do(server_id, name, _filled(stage, arguments)).ok()
         return server_id
 
     return start
@@ -186,5 +244,20 @@ SCENARIOS = {
     "server-start": Scenario(_stopped, _action("os-start"), _is("active", "running")),
     "server-stop": Scenario(_running, _action("os-stop"), _is("stopped", "shutdown")),
     "server-reboot": Scenario(_running, _action("reboot", {"type": "HARD"}), _is("active", "running")),
+    "server-pause": Scenario(_running, _action("pause"), _is("paused", "paused")),
+    "server-unpause": Scenario(_after(("pause", None)), _action("unpause"), _is("active", "running")),
+    "server-suspend": Scenario(_running, _action("suspend"), _is("suspended", "shutdown")),
+    "server-resume": Scenario(_after(("suspend", None)), _action("resume"), _is("active", "running")),
+    "server-rebuild": Scenario(_running, _action("rebuild", REBUILT), _is("active", "running")),
+    "server-rescue": Scenario(_stopped, _action("rescue"), _is("rescued", "running")),
+    "server-unrescue": Scenario(_after(("rescue", None)), _action("unrescue"), _is("active", "running")),
+    "server-image": Scenario(_running, _action("createImage", {"name": "copy"}), _is("active", "running")),
+    "server-shelve": Scenario(_running, _action("shelve"), _is_offloaded),
+    "server-unshelve": Scenario(_after(("shelve", None)), _action("unshelve"), _is("active", "running")),
+    "server-resize": Scenario(_running, _action("resize", RESIZED), _is("resized", "running")),
+    "server-confirm-resize": Scenario(_after(("resize", RESIZED)), _action("confirmResize"), _is("active", "running")),
+    "server-revert-resize": Scenario(_after(("migrate", None)), _action("revertResize"), _is("active", "running")),
+    "server-attach-interface": Scenario(_running, _attach, _has_interfaces(2)),
+    "server-detach-interface": Scenario(_two_interfaces, _detach, _has_interfaces(1)),
     "server-restore": Scenario(_vanished, _restore, _is("active", "running")),
 }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pileus import services
+from pileus.compute.sagas import create
 from pileus.core.errors import EngineError
 from pileus.core.saga import Action, Run, Saga, Step
 from tests.harness import World
@@ -18,6 +19,11 @@ EACH_SAGA = pytest.mark.parametrize("kind", sorted(SAGAS))
 EACH_STEP = pytest.mark.parametrize(
     ("kind", "step"), [(kind, step.name) for kind, saga in sorted(SAGAS.items()) for step in saga.steps]
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(create, "LOOK_SECONDS", 0.0)  # the stage itself lets the network follow, between steps
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pileus.compute import servers, states
 from pileus.compute.api.base import api
 from pileus.compute.api.servers import POLICY, server
 from pileus.compute.store import Server
-from pileus.core.errors import BadRequest, Conflict, NotBuilt
+from pileus.core.errors import BadRequest, Conflict
 from pileus.core.fields import Integer, Text
 from pileus.core.wire import Request
 
@@ -15,13 +15,13 @@ _LINES = Integer("length", min=-1, max=2**31 - 1)
 _REASON = Text("locked_reason", min=1)
 
 
-def _no_arguments(rq: Request, action: str) -> None:
+def no_arguments(rq: Request, action: str) -> None:
     """`{"os-start": null}`; an empty object passes, too."""
     if rq.json[action] not in (None, {}):
         raise BadRequest(f"Invalid input for field/attribute {action}. It takes no arguments.")
 
 
-def _arguments(rq: Request, action: str, *allowed: str) -> dict[str, Any]:
+def arguments(rq: Request, action: str, *allowed: str) -> dict[str, Any]:
     given = rq.json[action]
     if not isinstance(given, dict):
         raise BadRequest(f"Invalid input for field/attribute {action}. It must be an object.")
@@ -30,41 +30,45 @@ def _arguments(rq: Request, action: str, *allowed: str) -> dict[str, Any]:
     return given
 
 
+def null_or_arguments(rq: Request, action: str, *allowed: str) -> dict[str, Any]:
+    return {} if rq.json[action] is None else arguments(rq, action, *allowed)
+
+
 @api.do(PATH, "os-start", policy=f"{POLICY}:start", on=server)
 def start_server(rq: Request, found: Server) -> None:
     """Start a server that is shut off."""
-    _no_arguments(rq, "os-start")
+    no_arguments(rq, "os-start")
     servers.start_server(rq.tx, rq.ctx, found)
 
 
 @api.do(PATH, "os-stop", policy=f"{POLICY}:stop", on=server)
 def stop_server(rq: Request, found: Server) -> None:
     """Shut a server off."""
-    _no_arguments(rq, "os-stop")
+    no_arguments(rq, "os-stop")
     servers.stop_server(rq.tx, rq.ctx, found)
 
 
 @api.do(PATH, "reboot", policy=f"{POLICY}:reboot", on=server)
 def reboot_server(rq: Request, found: Server) -> None:
     """Reboot a server: softly the guest is asked, hard it is not."""
-    kind = _arguments(rq, "reboot", "type").get("type")
+    kind = arguments(rq, "reboot", "type").get("type")
     if not isinstance(kind, str) or kind.upper() not in ("SOFT", "HARD"):
         raise BadRequest("Invalid input for field/attribute type. It must be SOFT or HARD.")
     servers.reboot_server(rq.tx, rq.ctx, found, hard=kind.upper() == "HARD")
 
 
-def _without_transaction(rq: Request, server_id: str) -> Server:
+def without_transaction(rq: Request, server_id: str) -> Server:
     """A host is asked for what follows: no transaction stays open meanwhile."""
     with rq.cloud.db.read() as tx:
         return servers.get_server(tx, server_id)
 
 
 @api.do(
-    PATH, "os-getConsoleOutput", policy="os_compute_api:os-console-output", on=_without_transaction, status=200, tx=""
+    PATH, "os-getConsoleOutput", policy="os_compute_api:os-console-output", on=without_transaction, status=200, tx=""
 )
 def console_output(rq: Request, found: Server) -> dict[str, Any]:
     """The end of the serial console's log."""
-    length = _arguments(rq, "os-getConsoleOutput", "length").get("length")
+    length = arguments(rq, "os-getConsoleOutput", "length").get("length")
     lines = None if length is None else _LINES.check(length)
     if found.vm_state == states.BUILDING:
         raise Conflict(f"Instance {found.id} is not ready.")
@@ -75,7 +79,7 @@ def console_output(rq: Request, found: Server) -> dict[str, Any]:
 @api.do(PATH, "os-resetState", policy="os_compute_api:os-admin-actions:reset_state", on=server)
 def reset_state(rq: Request, found: Server) -> None:
     """Say what state a server is in, without doing anything to it."""
-    state = _arguments(rq, "os-resetState", "state").get("state")
+    state = arguments(rq, "os-resetState", "state").get("state")
     if not isinstance(state, str) or state not in states.RESETTABLE:
         raise BadRequest("Invalid input for field/attribute state. It must be active or error.")
     servers.reset_state(rq.tx, rq.ctx, found, state)
@@ -90,7 +94,7 @@ def lock_server(rq: Request, found: Server) -> None:
 @api.do(PATH, "lock", policy="os_compute_api:os-lock-server:lock", on=server, since="2.73")
 def lock_server_for_a_reason(rq: Request, found: Server) -> None:
     """Lock a server, saying why."""
-    reason = None if rq.json["lock"] is None else _arguments(rq, "lock", "locked_reason").get("locked_reason")
+    reason = None if rq.json["lock"] is None else arguments(rq, "lock", "locked_reason").get("locked_reason")
     servers.lock_server(rq.tx, rq.ctx, found, None if reason is None else _REASON.check(reason))
 
 
@@ -100,21 +104,3 @@ def unlock_server(rq: Request, found: Server) -> None:
     if found.locked_by == "admin":
         rq.authorize("os_compute_api:os-lock-server:unlock:unlock_override", found)
     servers.unlock_server(rq.tx, rq.ctx, found)
-
-
-@api.do(PATH, "createImage", policy=f"{POLICY}:create_image", on=server)
-def create_image(rq: Request, found: Server) -> None:
-    """Not built yet (501): make an image of a server."""
-    raise NotBuilt("Making an image of a server is not built yet.")
-
-
-@api.do(PATH, "rebuild", policy=f"{POLICY}:rebuild", on=server)
-def rebuild_server(rq: Request, found: Server) -> None:
-    """Not built yet (501): give a server a new root disk."""
-    raise NotBuilt("Rebuilding a server is not built yet.")
-
-
-@api.do(PATH, "resize", policy=f"{POLICY}:resize", on=server)
-def resize_server(rq: Request, found: Server) -> None:
-    """Not built yet (501): give a server another flavor."""
-    raise NotBuilt("Resizing a server is not built yet.")

@@ -5,10 +5,23 @@ from typing import Any
 from pileus.compute import networks, servers
 from pileus.compute.api.base import api
 from pileus.compute.api.servers import server
+from pileus.compute.resources.servers import TAG
 from pileus.compute.store import Server
-from pileus.core.errors import BadRequest, NotBuilt, NotFound
+from pileus.core.errors import BadRequest, NotFound
+from pileus.core.fields import OPTIONAL, REQUIRED, Address, Items, Object, Text, Uuid
+from pileus.core.microversions import Version
+from pileus.core.resources import Resource
 from pileus.core.wire import Request
 
+ATTACHMENT = Resource(
+    "interfaceAttachment",
+    [
+        Uuid("net_id", create=OPTIONAL),
+        Uuid("port_id", create=OPTIONAL),
+        Items("fixed_ips", Object("fixed_ips", [Address("ip_address", create=REQUIRED)]), max=1, create=OPTIONAL),
+        Text("tag", create=OPTIONAL, min=1, max=60, pattern=TAG, since="2.49"),
+    ],
+)
 IPS = "os_compute_api:ips"
 POLICY = "os_compute_api:os-attach-interfaces"
 
@@ -87,15 +100,32 @@ def list_volume_attachments(rq: Request, found: Server) -> dict[str, Any]:
 
 
 @api.post("/servers/{server_id}/os-interface", policy=f"{POLICY}:create", on=server)
-def attach_interface(rq: Request, found: Server) -> None:
-    """Not built yet (501): give a server a further interface."""
-    raise NotBuilt("Attaching interfaces to a server that is there is not built yet: name its networks at creation.")
+def attach_interface(rq: Request, found: Server) -> dict[str, Any]:
+    """Give a server a further interface; it is plugged in while the guest runs."""
+    given = ATTACHMENT.parse_create(rq)
+    network_id, port_id, wanted = given.get("net_id"), given.get("port_id"), given.get("fixed_ips") or []
+    if network_id and port_id:
+        raise BadRequest("Must not input both network_id and port_id")
+    if wanted and not network_id:
+        raise BadRequest("Must input network_id when request IP address")
+    item = {
+        "uuid": network_id,
+        "port": port_id,
+        "tag": given.get("tag"),
+        "fixed_ip": wanted[0]["ip_address"] if wanted else None,
+    }
+    made = servers.attach_interface(rq.tx, rq.ctx, found, item)
+    for each in networks.interfaces(rq.tx, found.id):
+        if each.port.id == made:
+            return {"interfaceAttachment": _shown(each, rq.version >= Version(2, 70))}
+    raise NotFound(f"Port {made} is not attached to server {found.id}.", kind="PortNotFound")
 
 
-@api.delete("/servers/{server_id}/os-interface/{port_id}", policy=f"{POLICY}:delete", on=server)
+@api.delete("/servers/{server_id}/os-interface/{port_id}", policy=f"{POLICY}:delete", on=server, status=202)
 def detach_interface(rq: Request, found: Server) -> None:
-    """Not built yet (501): take an interface from a server."""
-    raise NotBuilt("Detaching interfaces from a server is not built yet.")
+    """Take an interface from a server; the guest is asked to let go of it."""
+    port = _interface(rq, found).port
+    servers.detach_interface(rq.tx, rq.ctx, found, port.id, port.network_id)
 
 
 def _one_member(rq: Request, action: str, name: str) -> str:

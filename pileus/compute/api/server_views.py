@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pileus.compute import hosts, networks
+from pileus.compute import hosts, networks, server_groups
 from pileus.compute.resources.servers import ATTRIBUTE, EXTENDED, SERVER, SHOWN, Seen, server_links
 from pileus.compute.store import Server
 from pileus.core.microversions import Version
@@ -56,7 +56,11 @@ def many(rq: Request, servers: list[Server], fields: set[str]) -> list[dict[str,
 
 
 def one(rq: Request, server: Server, within: Iterable[str] = SHOWN) -> dict[str, Any]:
-    return {"server": many(rq, [server], visible(rq, within))[0]}
+    body = many(rq, [server], visible(rq, within))[0]
+    if "server_groups" in body:
+        group = server_groups.group_of(rq.tx, server.id)
+        body["server_groups"] = [group.id] if group else []
+    return {"server": body}
 
 
 def _no_status(server: Server) -> str:

@@ -42,13 +42,15 @@ def create_servers(rq: Request) -> Response:
     body = rq.json
     if extra := set(body) - {"server", *HINTS}:
         raise BadRequest(f"Additional properties are not allowed ({', '.join(sorted(extra))[:100]!r} was unexpected)")
-    for hints in (body.get(name) for name in HINTS):
-        if hints is not None and not isinstance(hints, dict):
-            raise BadRequest("Invalid input for field/attribute scheduler_hints. It must be an object.")
+    hints: Any = next((body[name] for name in HINTS if body.get(name) is not None), {})
+    if not isinstance(hints, dict):
+        raise BadRequest("Invalid input for field/attribute scheduler_hints. It must be an object.")
     given = SERVER.parse_create(rq)
     if given.get("networks"):
         rq.authorize(f"{POLICY}:create:attach_network")
-    made = server_create.create_servers(rq.tx, rq.ctx, given, _placing(rq, given))
+    placing = _placing(rq, given)
+    placing.hints = hints
+    made = server_create.create_servers(rq.tx, rq.ctx, given, placing)
     if given.get("return_reservation_id"):
         return Response({"reservation_id": made.reservation_id}, 202)
     first = made.servers[0]

@@ -1,4 +1,4 @@
-"""Usage reports, extensions and server groups (Compute API, "Usage reports", "Extensions", "Server groups")."""
+"""Usage reports and extensions (Compute API, "Usage reports", "Extensions")."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,12 +51,6 @@ def show_usage(rq: Request, found: Target) -> dict[str, Any]:
     start, stop, _ = _times(rq)
     servers = usage.by_project(rq.tx, start, stop, found.id).get(found.id, [])
     return {"tenant_usage": _usage(rq, found.id, servers, True) if servers else {}}
-
-
-@api.get("/os-server-groups", policy="os_compute_api:os-server-groups:index")
-def list_server_groups(rq: Request) -> dict[str, Any]:
-    """List server groups: there are none, as they cannot be made yet."""
-    return {"server_groups": []}
 
 
 # What clients of old ask for before they use a part of the API

@@ -245,3 +245,41 @@ SENT_ONLY = {
     "hypervisor_hostname",
 }  # fmt: skip
 SHOWN = set(SERVER.fields) - SENT_ONLY
+
+# -- servers made anew, and images made of them ------------------------------------------------------------------------
+
+FLAVOR_REF = FlavorReference("flavorRef", min=1)
+REBUILD = Resource(
+    "rebuild",
+    [
+        Reference("imageRef", create=REQUIRED, min=1, source="image_id"),
+        Text("name", create=OPTIONAL, min=1, pattern=NAME),
+        Text("adminPass", create=OPTIONAL, source="admin_pass"),
+        Strings("metadata", create=OPTIONAL),
+        Text("OS-DCF:diskConfig", create=OPTIONAL, choices=["AUTO", "MANUAL"], source="disk_config"),
+        AccessAddress("accessIPv4", 4, create=OPTIONAL, source="access_ip_v4"),
+        AccessAddress("accessIPv6", 6, create=OPTIONAL, source="access_ip_v6"),
+        Boolean("preserve_ephemeral", create=OPTIONAL),
+        Text("description", create=OPTIONAL, null=True, since="2.19"),
+        Text("key_name", create=OPTIONAL, null=True, min=1, since="2.54"),
+        Base64("user_data", create=OPTIONAL, null=True, max=MAX_USER_DATA, since="2.57"),
+        Items("trusted_image_certificates", Text("trusted_image_certificates", min=1), max=50, unique=True, null=True,
+              create=OPTIONAL, since="2.63"),
+        Text("hostname", create=OPTIONAL, min=1, max=63, since="2.90",
+             pattern=r"[a-zA-Z0-9]([a-zA-Z0-9\-]*[a-zA-Z0-9])?"),
+    ],
+    earlier=[Items("personality", Object("personality", open=True), create=OPTIONAL, until="2.56")],
+)  # fmt: skip
+IMAGE = Resource(
+    "createImage",
+    [Text("name", create=REQUIRED, min=1, pattern=NAME), Strings("metadata", create=OPTIONAL, default=dict)],
+)
+BACKUP = Resource(
+    "createBackup",
+    [
+        Text("name", create=REQUIRED, min=1, pattern=NAME),
+        Text("backup_type", create=REQUIRED),
+        Integer("rotation", create=REQUIRED, min=0),
+        Strings("metadata", create=OPTIONAL, default=dict),
+    ],
+)

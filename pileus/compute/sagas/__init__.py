@@ -2,7 +2,16 @@
 
 from pileus.compute.sagas.create import CREATE
 from pileus.compute.sagas.delete import DELETE
-from pileus.compute.sagas.power import REBOOT, START, STOP
+from pileus.compute.sagas.interfaces import ATTACH, DETACH
+from pileus.compute.sagas.power import PAUSE, REBOOT, RESUME, START, STOP, SUSPEND, UNPAUSE
+from pileus.compute.sagas.rebuild import REBUILD
+from pileus.compute.sagas.rescue import RESCUE, UNRESCUE
+from pileus.compute.sagas.resize import CONFIRM, RESIZE, REVERT
 from pileus.compute.sagas.restore import RESTORE
+from pileus.compute.sagas.shelve import SHELVE, UNSHELVE
+from pileus.compute.sagas.snapshot import IMAGE
 
-SAGAS = [CREATE, DELETE, START, STOP, REBOOT, RESTORE]
+SAGAS = [
+    CREATE, DELETE, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, RESTORE, REBUILD, RESCUE, UNRESCUE, IMAGE,
+    SHELVE, UNSHELVE, RESIZE, CONFIRM, REVERT, ATTACH, DETACH,
+]  # fmt: skip

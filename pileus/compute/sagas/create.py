@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute import hosts, images, instance_actions, networks, scheduler, states
+from pileus.compute import hosts, images, instance_actions, networks, scheduler, server_groups, states
 from pileus.compute.drivers import Nodes
 from pileus.compute.metadata_documents import documents, instance_spec
 from pileus.compute.sagas import listeners
@@ -18,6 +18,12 @@ from pileus.core.errors import EngineError, EngineUnavailable, Fault, NotFound
 from pileus.core.saga import Run, Saga, Step, Wait
 from pileus.node import protocol as p
 
+# what a server is shown to be doing while its disks and guest are made, where that is not spawning
+SPAWNS = {
+    "server-rebuild": states.REBUILD_SPAWNING, "server-resize": states.RESIZE_FINISH, "server-rescue": states.RESCUING,
+    "server-unrescue": states.UNRESCUING,
+}  # fmt: skip
+LOOK_SECONDS = 0.1  # of waiting for it with a thread
 PORT_SECONDS = 60.0  # how long the network may take to know the ports
 
 
@@ -53,7 +59,7 @@ def choose_node(run: Run) -> dict[str, Any]:
         claim = tx.find(Claim, server_id=run.id)
         if claim is None:
             quota.hold(tx, "claims", None)
-            chosen = scheduler.choose(hosts.candidates(tx), need)
+            chosen = scheduler.choose(hosts.candidates(tx), server_groups.narrowed(tx, server, need))
             claim = Claim(run.id, chosen.name, need.vcpus, need.memory_mb, need.disk_gb)
             tx.insert(claim)
         host = hosts.find_host(tx, claim.host)
@@ -80,7 +86,7 @@ def await_ports(run: Run) -> dict[str, Any]:
     """A guest whose ports the network does not know yet would not get its first DHCP answer."""
     with run.db.read() as tx:
         ports = tx.select(ServerPort, server_id=run.id)
-    if networks.wait_programmed(run.cloud, ports, seconds=0.1):
+    if networks.wait_programmed(run.cloud, ports, seconds=LOOK_SECONDS):
         return {}
     since = run.data.setdefault("ports_since", clock.now())
     if clock.epoch(clock.now()) - clock.epoch(since) > PORT_SECONDS:
@@ -109,27 +115,38 @@ def _only_push(host: str, image_id: str) -> Iterator[bool]:
 
 def push_image(run: Run) -> None:
     """The base image stays on the host whatever becomes of this server: a cache has no undo."""
-    host = run.data["host"]
     with run.db.read() as tx:
-        server = get_server(tx, run)
-    if not server.image_id:
-        return
+        image_id = get_server(tx, run).root_image_id
+    if image_id:
+        push(run, run.data["host"], image_id)
+
+
+def push(run: Run, host: str, image_id: str, elsewhere: str | None = None) -> None:
+    """Bring an image to a host: from the image service, or once it is deleted there, from the host that still has it."""
     node = node_of(run, host)
-    if node.has_image(p.ImageRef(server.image_id)).image is not None:
+    if node.has_image(p.ImageRef(image_id)).image is not None:
         return
-    with _only_push(host, server.image_id) as first:
+    with _only_push(host, image_id) as first:
         if not first:
             raise Wait(0.1)
         with run.db.read() as tx:
-            image = images.stored_image(tx, server.image_id)
-        args = p.PutImage(image_id=image.id, size=image.size, sha512=image.sha512, format=image.format)
-        node.put_image(args, images.read(run.cloud, image.id))
+            image = images.find_stored(tx, image_id)
+        if image is not None:
+            args = p.PutImage(image_id=image.id, size=image.size, sha512=image.sha512, format=image.format)
+            node.put_image(args, images.read(run.cloud, image.id))
+            return
+        other = node_of(run, elsewhere) if elsewhere else None
+        held = other.has_image(p.ImageRef(image_id)).image if other else None
+        if other is None or held is None:
+            raise EngineError(f"image {image_id} is deleted, and no host has it")
+        args = p.PutImage(image_id=image_id, size=held.size, sha512=held.sha512, format=held.format)
+        node.put_image(args, other.read_file(p.FileRef(kind="base", id=image_id)))
 
 
 def ensure_disks(run: Run) -> None:
     with run.db.write() as tx:
         server = get_server(tx, run)
-        show_task(tx, server, states.SPAWNING)
+        show_task(tx, server, SPAWNS.get(run.row.kind, states.SPAWNING))
         spec = spec_of(tx, run, server)
     node_of(run, run.data["host"]).ensure_disks(spec)
 
@@ -178,7 +195,15 @@ def mark_active(run: Run) -> None:
 
 
 def spec_of(tx: Tx, run: Run, server: Server) -> p.InstanceSpec:
-    power: p.DesiredPower = "shutdown" if server.vm_state == states.STOPPED else "running"
+    power: p.DesiredPower = "running"
+    if server.rescue_image_id:
+        power = "running"
+    elif server.vm_state == states.STOPPED or (
+        server.vm_state == states.RESIZED and server.power_state == states.SHUTDOWN
+    ):
+        power = "shutdown"
+    elif server.vm_state == states.SUSPENDED:
+        power = "suspended"
     return instance_spec(server, networks.nics(tx, server.id), guest_documents(tx, run.cloud, server), power)
 
 
@@ -207,6 +232,15 @@ def mark_error(run: Run, error: BaseException) -> None:
                 tx, server, None, vm_state=states.ERROR, power_state=states.NOSTATE, fault=server_fault(error),
                 admin_pass=None,
             )  # fmt: skip
+        instance_actions.finish(tx, run.id, run.request_id, error, run.data.get("host"))
+
+
+def mark_broken(run: Run, error: BaseException) -> None:
+    """It stays where it is, in ERROR: what is left of it there goes when it is deleted, or is made anew by a rebuild."""
+    with run.db.write() as tx:
+        server = tx.find(Server, id=run.id)
+        if server is not None:
+            show_task(tx, server, None, vm_state=states.ERROR, fault=server_fault(error), admin_pass=None)
         instance_actions.finish(tx, run.id, run.request_id, error, run.data.get("host"))
 
 

@@ -1,11 +1,12 @@
 """Server delete: the guest, its disks, its ports, its row. Only forwards: a delete has nothing to go back to."""
 
 from collections.abc import Callable
+from functools import partial
 
-from pileus.compute import hosts, instance_actions, networks, states
+from pileus.compute import hosts, images, instance_actions, networks, states
 from pileus.compute.sagas import listeners
 from pileus.compute.sagas.create import node_of, server_fault
-from pileus.compute.store import Server
+from pileus.compute.store import Migration, Server
 from pileus.core import clock
 from pileus.core.errors import EngineUnavailable
 from pileus.core.saga import Run, Saga, Step
@@ -20,6 +21,23 @@ def remove_instance(run: Run) -> None:
 def remove_disks(run: Run) -> None:
     if node := _node(run):
         _unless_down(run, lambda: node.remove_disks(p.ServerRef(run.id)))
+
+
+def remove_other_places(run: Run) -> None:
+    """Where it was before a resize that nobody confirmed, or was going to."""
+    with run.db.read() as tx:
+        moves = tx.select(Migration, server_id=run.id, open=True)
+    for host in sorted({host for move in moves for host in (move.source, move.dest) if host} - {_host(run) or ""}):
+        _unless_down(run, partial(_clear, run, host), host)
+
+
+def _clear(run: Run, host: str) -> None:
+    node = node_of(run, host)
+    node.remove_instance(p.ServerRef(run.id))
+    node.remove_disks(p.ServerRef(run.id))
+    with run.db.read() as tx:
+        network_ids = listeners.networks_of(tx, run.id)
+    listeners.drop_unneeded(node, run.db, host, network_ids, leaving=run.id)
 
 
 def drop_listeners(run: Run) -> None:
@@ -42,13 +60,13 @@ def _node(run: Run) -> p.Node | None:
     return node_of(run, host) if host else None
 
 
-def _unless_down(run: Run, do: Callable[[], object]) -> None:
+def _unless_down(run: Run, do: Callable[[], object], name: str | None = None) -> None:
     """A host known to be down keeps nobody's server undeletable: reconcile clears it when it is back."""
     try:
         do()
     except EngineUnavailable:
         with run.db.read() as tx:
-            host = hosts.find_host(tx, _host(run) or "")
+            host = hosts.find_host(tx, name or _host(run) or "")
         if host is not None and hosts.is_up(host):
             raise
 
@@ -61,6 +79,10 @@ def release_ports(run: Run) -> None:
 def forget_server(run: Run) -> None:
     """The row last: until here the server is there, and being deleted. Its claim and tags go with it."""
     with run.db.write() as tx:
+        server = tx.find(Server, id=run.id)
+        if server is not None and server.shelved_image_id:
+            images.delete_image(run.cloud, tx, server.shelved_image_id)
+        tx.update(Migration, {"server_id": run.id, "open": True}, open=False, updated_at=clock.now())
         tx.delete(Server, id=run.id)
         instance_actions.finish(tx, run.id, run.request_id)
 
@@ -80,6 +102,7 @@ DELETE = Saga(
     steps=[
         Step(remove_instance),
         Step(remove_disks),
+        Step(remove_other_places),
         Step(drop_listeners),
         Step(release_ports),
         Step(forget_server),

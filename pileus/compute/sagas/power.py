@@ -1,4 +1,4 @@
-"""Start, stop, reboot: the host is told, then asked until it is so."""
+"""Start, stop, reboot, pause, suspend: the host is told, then asked until it is so."""
 
 from typing import Any
 
@@ -66,10 +66,35 @@ def mark_stopped(run: Run) -> None:
     _mark(run, states.STOPPED)
 
 
-def _mark(run: Run, vm_state: str) -> None:
+def pause(run: Run) -> None:
+    _power(run, "pause", hard=False)
+
+
+def unpause(run: Run) -> None:
+    _power(run, "unpause", hard=False)
+
+
+def suspend(run: Run) -> None:
+    _power(run, "suspend", hard=False)
+
+
+def resume(run: Run) -> None:
+    _power(run, "resume", hard=False)
+
+
+def mark_paused(run: Run) -> None:
+    _mark(run, states.HELD, states.PAUSED)
+
+
+def mark_suspended(run: Run) -> None:
+    _mark(run, states.SUSPENDED, states.SHUTDOWN)
+
+
+def _mark(run: Run, vm_state: str, power_state: int | None = None) -> None:
+    power = run.data.get("power_state", 0) if power_state is None else power_state
     with run.db.write() as tx:
         server = get_server(tx, run)
-        show_task(tx, server, None, vm_state=vm_state, power_state=run.data.get("power_state", 0), fault=None)
+        show_task(tx, server, None, vm_state=vm_state, power_state=power, fault=None)
         instance_actions.finish(tx, run.id, run.request_id, host=server.host)
 
 
@@ -89,3 +114,7 @@ def _saga(kind: str, *steps: Step) -> Saga:
 START = _saga("server-start", Step(power_on), Step(await_on), Step(mark_active))
 STOP = _saga("server-stop", Step(press_button), Step(await_off), Step(mark_stopped))
 REBOOT = _saga("server-reboot", Step(press_reset), Step(await_on), Step(mark_active))
+PAUSE = _saga("server-pause", Step(pause), Step(mark_paused))
+UNPAUSE = _saga("server-unpause", Step(unpause), Step(await_on), Step(mark_active))
+SUSPEND = _saga("server-suspend", Step(suspend), Step(mark_suspended))
+RESUME = _saga("server-resume", Step(resume), Step(await_on), Step(mark_active))

@@ -1,0 +1,187 @@
+"""What is done to a server beyond starting and stopping it: pause, suspend, shelve, rescue, resize, migrate."""
+
+from typing import Any
+
+from pileus.compute import lifecycle, servers
+from pileus.compute.api.base import api
+from pileus.compute.api.server_actions import PATH, arguments, no_arguments, null_or_arguments
+from pileus.compute.api.servers import POLICY, server
+from pileus.compute.resources.servers import FLAVOR_REF, Reference
+from pileus.compute.store import Server
+from pileus.core.errors import BadRequest, Conflict, NotBuilt
+from pileus.core.fields import Text
+from pileus.core.microversions import Version
+from pileus.core.wire import Request
+
+RULE = "os_compute_api"
+_PASSWORD = Text("adminPass")
+_RESCUE_IMAGE = Reference("rescue_image_ref", min=1)
+_ZONE = Text("availability_zone", min=1)
+_HOST = Text("host", min=1)
+_DISK_CONFIG = Text("OS-DCF:diskConfig", choices=["AUTO", "MANUAL"])
+
+
+@api.do(PATH, "pause", policy=f"{RULE}:os-pause-server:pause", on=server)
+def pause_server(rq: Request, found: Server) -> None:
+    """Let a server's guest stand still, in memory."""
+    no_arguments(rq, "pause")
+    lifecycle.hold_or_go(rq.tx, rq.ctx, found, "pause")
+
+
+@api.do(PATH, "unpause", policy=f"{RULE}:os-pause-server:unpause", on=server)
+def unpause_server(rq: Request, found: Server) -> None:
+    """Let a paused server go on."""
+    no_arguments(rq, "unpause")
+    lifecycle.hold_or_go(rq.tx, rq.ctx, found, "unpause")
+
+
+@api.do(PATH, "suspend", policy=f"{RULE}:os-suspend-server:suspend", on=server)
+def suspend_server(rq: Request, found: Server) -> None:
+    """Write a server's memory to disk and switch it off."""
+    no_arguments(rq, "suspend")
+    lifecycle.hold_or_go(rq.tx, rq.ctx, found, "suspend")
+
+
+@api.do(PATH, "resume", policy=f"{RULE}:os-suspend-server:resume", on=server)
+def resume_server(rq: Request, found: Server) -> None:
+    """Let a suspended server go on where it was."""
+    no_arguments(rq, "resume")
+    lifecycle.hold_or_go(rq.tx, rq.ctx, found, "resume")
+
+
+# -- rescue ------------------------------------------------------------------------------------------------------------
+
+
+@api.do(PATH, "rescue", policy=f"{RULE}:os-rescue", on=server, status=200)
+def rescue_server(rq: Request, found: Server) -> dict[str, Any]:
+    """Boot a server from another image, its own disk beside it."""
+    given = null_or_arguments(rq, "rescue", "adminPass", "rescue_image_ref")
+    password = _PASSWORD.check(given["adminPass"]) if "adminPass" in given else None
+    image_id = _RESCUE_IMAGE.check(given["rescue_image_ref"]) if "rescue_image_ref" in given else None
+    return {"adminPass": lifecycle.rescue_server(rq.tx, rq.ctx, found, image_id, password)}
+
+
+@api.do(PATH, "unrescue", policy=f"{RULE}:os-unrescue", on=server)
+def unrescue_server(rq: Request, found: Server) -> None:
+    """Boot a rescued server from its own disk again."""
+    no_arguments(rq, "unrescue")
+    lifecycle.unrescue_server(rq.tx, rq.ctx, found)
+
+
+# -- shelve ------------------------------------------------------------------------------------------------------------
+
+
+@api.do(PATH, "shelve", policy=f"{RULE}:os-shelve:shelve", on=server)
+def shelve_server(rq: Request, found: Server) -> None:
+    """Keep a server as an image, and free its host."""
+    no_arguments(rq, "shelve")
+    lifecycle.shelve_server(rq.tx, rq.ctx, found)
+
+
+@api.do(PATH, "shelveOffload", policy=f"{RULE}:os-shelve:shelve_offload", on=server)
+def offload_server(rq: Request, found: Server) -> None:
+    """Free a shelved server's host: here shelving has done so already, so this is always refused."""
+    no_arguments(rq, "shelveOffload")
+    lifecycle.check_offload(found)
+
+
+@api.do(PATH, "unshelve", policy=f"{RULE}:os-shelve:unshelve", on=server)
+def unshelve_server(rq: Request, found: Server) -> None:
+    """Make a shelved server anew, on some host."""
+    allowed = [
+        name for name, since in (("availability_zone", (2, 77)), ("host", (2, 91))) if rq.version >= Version(*since)
+    ]
+    given = null_or_arguments(rq, "unshelve", *allowed) if allowed else {}
+    if not allowed:
+        no_arguments(rq, "unshelve")
+    elif rq.json["unshelve"] == {}:
+        raise BadRequest("Invalid input for field/attribute unshelve. It must not be empty: null is.")
+    zone = given.get("availability_zone")
+    host = _HOST.check(given["host"]) if "host" in given else None
+    if host is not None:
+        rq.authorize(f"{RULE}:os-shelve:unshelve_to_host", found)
+    lifecycle.unshelve_server(rq.tx, rq.ctx, found, None if zone is None else _ZONE.check(zone), host)
+
+
+# -- resize and migrate ------------------------------------------------------------------------------------------------
+
+
+@api.do(PATH, "resize", policy=f"{POLICY}:resize", on=server)
+def resize_server(rq: Request, found: Server) -> None:
+    """Give a server another flavor, to be confirmed or reverted."""
+    given = arguments(rq, "resize", "flavorRef", "OS-DCF:diskConfig")
+    if "flavorRef" not in given:
+        raise BadRequest("Invalid input for field/attribute resize. 'flavorRef' is a required property.")
+    config = given.get("OS-DCF:diskConfig")
+    config = None if config is None else _DISK_CONFIG.check(config)
+    lifecycle.resize_server(rq.tx, rq.ctx, found, FLAVOR_REF.check(given["flavorRef"]), config)
+
+
+@api.do(PATH, "confirmResize", policy=f"{POLICY}:confirm_resize", on=server, status=204)
+def confirm_resize(rq: Request, found: Server) -> None:
+    """Keep what a resize or migration made, and drop what was before."""
+    no_arguments(rq, "confirmResize")
+    lifecycle.confirm_resize(rq.tx, rq.ctx, found)
+
+
+@api.do(PATH, "revertResize", policy=f"{POLICY}:revert_resize", on=server)
+def revert_resize(rq: Request, found: Server) -> None:
+    """Go back to what was before a resize or migration."""
+    no_arguments(rq, "revertResize")
+    lifecycle.revert_resize(rq.tx, rq.ctx, found)
+
+
+@api.do(PATH, "migrate", policy=f"{RULE}:os-migrate-server:migrate", on=server)
+def migrate_server(rq: Request, found: Server) -> None:
+    """Move a server to another host while it is off, to be confirmed or reverted."""
+    host = None
+    if rq.version >= Version(2, 56):
+        host = null_or_arguments(rq, "migrate", "host").get("host")
+        if host is not None:
+            rq.authorize(f"{RULE}:os-migrate-server:migrate:host", found)
+    else:
+        no_arguments(rq, "migrate")
+    lifecycle.migrate_server(rq.tx, rq.ctx, found, None if host is None else _HOST.check(host))
+
+
+# -- deletes that are configured away, and what is not built -----------------------------------------------------------
+
+
+@api.do(PATH, "forceDelete", policy=f"{RULE}:os-deferred-delete:force", on=server)
+def force_delete(rq: Request, found: Server) -> None:
+    """Delete a server at once, as every delete is."""
+    no_arguments(rq, "forceDelete")
+    servers.delete_server(rq.tx, rq.ctx, found)
+
+
+@api.do(PATH, "restore", policy=f"{RULE}:os-deferred-delete:restore", on=server)
+def restore_server(rq: Request, found: Server) -> None:
+    """Bring back what was deleted only softly: nothing ever is, so this is always refused."""
+    no_arguments(rq, "restore")
+    raise Conflict(f"Cannot 'restore' instance {found.id} while it is in vm_state {found.vm_state}")
+
+
+@api.do(PATH, "changePassword", policy=f"{RULE}:os-admin-password", on=server)
+def change_password(rq: Request, found: Server) -> None:
+    """Change a guest's password: it takes an agent in the guest, which none has here, so this is refused."""
+    given = arguments(rq, "changePassword", "adminPass")
+    _PASSWORD.check(given.get("adminPass"))
+    raise Conflict(f"Set admin password is not supported: instance {found.id} has no QEMU guest agent.")
+
+
+@api.do(PATH, "os-migrateLive", policy=f"{RULE}:os-migrate-server:migrate_live", on=server)
+def live_migrate(rq: Request, found: Server) -> None:
+    """Not built yet (501): move a running server to another host."""
+    raise NotBuilt("Live migration is not built yet: use migrate, which switches the server off meanwhile.")
+
+
+@api.do(PATH, "evacuate", policy=f"{RULE}:os-evacuate", on=server)
+def evacuate_server(rq: Request, found: Server) -> None:
+    """Not built yet (501): make a server anew whose host is down."""
+    raise NotBuilt("Evacuation is not built yet.")
+
+
+@api.do(PATH, "trigger_crash_dump", policy=f"{POLICY}:trigger_crash_dump", on=server, since="2.17")
+def trigger_crash_dump(rq: Request, found: Server) -> None:
+    """Not built yet (501): let a guest dump its memory."""
+    raise NotBuilt("Crash dumps are not built yet.")

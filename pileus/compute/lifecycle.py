@@ -1,0 +1,227 @@
+"""What is asked of a server beyond starting and stopping: each a check of its state, and a saga."""
+
+import secrets
+from typing import Any
+
+import msgspec
+
+from pileus.compute import hosts, images, migrations, quotas, states
+from pileus.compute.sagas.power import PAUSE, RESUME, SUSPEND, UNPAUSE
+from pileus.compute.sagas.rebuild import REBUILD
+from pileus.compute.sagas.rescue import RESCUE, UNRESCUE
+from pileus.compute.sagas.resize import CONFIRM, RESIZE, REVERT
+from pileus.compute.sagas.shelve import SHELVE, UNSHELVE
+from pileus.compute.sagas.snapshot import IMAGE
+from pileus.compute.scheduler import Need
+from pileus.compute.server_create import check_image, get_flavor, get_key, placeable, snapshot
+from pileus.compute.servers import begin, save
+from pileus.compute.store import ImageSnapshot, Server, disk_gb
+from pileus.core import saga
+from pileus.core.context import Context
+from pileus.core.db import Tx
+from pileus.core.errors import BadRequest, Conflict, NotFound
+
+SIMPLE = {
+    "pause": (PAUSE, "compute_pause_instance"),
+    "unpause": (UNPAUSE, "compute_unpause_instance"),
+    "suspend": (SUSPEND, "compute_suspend_instance"),
+    "resume": (RESUME, "compute_resume_instance"),
+}
+
+
+def hold_or_go(tx: Tx, ctx: Context, server: Server, verb: str) -> None:
+    """Pause, unpause, suspend or resume. Raises Conflict."""
+    kind, event = SIMPLE[verb]
+    begin(tx, ctx, server, verb, verb, event)
+    saga.start(tx, kind, f"server/{server.id}", ctx)
+
+
+# -- rescue ------------------------------------------------------------------------------------------------------------
+
+
+def rescue_server(tx: Tx, ctx: Context, server: Server, image_id: str | None, password: str | None) -> str:
+    """Its administrator's password while it is rescued. Raises Conflict, BadRequest."""
+    image = images.get_image(tx, ctx, image_id or server.root_image_id)
+    if image.status != "active":
+        raise BadRequest(f"Image {image.id} is not active.")
+    _on_a_host(server, "rescue")
+    begin(tx, ctx, server, "rescue", "rescue", "compute_rescue_instance")
+    password = password or secrets.token_urlsafe(9)
+    save(tx, server, rescue_image_id=image.id, admin_pass=password)
+    saga.start(tx, RESCUE, f"server/{server.id}", ctx, host=server.host)
+    return password
+
+
+def unrescue_server(tx: Tx, ctx: Context, server: Server) -> None:
+    """Raises Conflict."""
+    begin(tx, ctx, server, "unrescue", "unrescue", "compute_unrescue_instance")
+    saga.start(tx, UNRESCUE, f"server/{server.id}", ctx, host=server.host)
+
+
+def _on_a_host(server: Server, verb: str) -> None:
+    if server.host is None:
+        raise Conflict(f"Cannot '{verb}' instance {server.id}: it was never on a host.")
+
+
+# -- rebuild -----------------------------------------------------------------------------------------------------------
+
+
+def rebuild_server(tx: Tx, ctx: Context, server: Server, given: dict[str, Any]) -> Server:
+    """Raises Conflict, BadRequest, Forbidden."""
+    _on_a_host(server, "rebuild")
+    image = images.get_image(tx, ctx, given["image_id"])
+    check_image(image, server.flavor)
+    changes: dict[str, Any] = {
+        "image": ImageSnapshot(image.id, image.properties), "image_id": image.id, "base_image_id": "",
+        "rescue_image_id": "", "admin_pass": given.get("admin_pass") or secrets.token_urlsafe(9), "password": "",
+    }  # fmt: skip
+    if "key_name" in given:
+        key = get_key(tx, ctx, given["key_name"])
+        changes |= {
+            "key_name": key.name if key else None, "public_key": key.public_key if key else None,
+            "key_type": key.type if key else None,
+        }  # fmt: skip
+    if "metadata" in given:
+        quotas.check_metadata(tx, server.project_id, len(given["metadata"]))
+    for name in ("name", "description", "metadata", "user_data", "hostname", "disk_config", "access_ip_v4",
+                 "access_ip_v6"):  # fmt: skip
+        if name in given:
+            changes[name] = given[name]
+    begin(tx, ctx, server, "rebuild", "rebuild", "compute_rebuild_instance")
+    save(tx, server, **changes)
+    saga.start(tx, REBUILD, f"server/{server.id}", ctx, host=server.host)
+    return server
+
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+
+def create_image(tx: Tx, ctx: Context, server: Server, name: str, metadata: dict[str, str]) -> str:
+    """The id of an image that will have the server's disk. Raises Conflict, OverQuota."""
+    begin(tx, ctx, server, "createImage", "createImage", "compute_snapshot_instance")
+    image_id = _image(tx, server, name, "snapshot", metadata)
+    saga.start(tx, IMAGE, f"server/{server.id}", ctx, host=server.host, image_id=image_id)
+    return image_id
+
+
+def create_backup(
+    tx: Tx, ctx: Context, server: Server, name: str, kind: str, rotation: int, metadata: dict[str, str]
+) -> str:
+    """As create_image; of its kind only the newest `rotation` are kept. Raises Conflict, OverQuota."""
+    begin(tx, ctx, server, "backup", "createBackup", "compute_backup_instance")
+    image_id = _image(tx, server, name, "backup", {**metadata, "backup_type": kind})
+    saga.start(
+        tx, IMAGE, f"server/{server.id}", ctx, host=server.host, image_id=image_id, rotation=rotation, backup_type=kind
+    )
+    return image_id
+
+
+def _image(tx: Tx, server: Server, name: str, kind: str, metadata: dict[str, str]) -> str:
+    kept = {key: str(value) for key, value in (server.image.properties if server.image else {}).items()}
+    properties = {
+        **kept,
+        "instance_uuid": server.id,
+        "user_id": server.user_id,
+        "image_type": kind,
+        "base_image_ref": server.image_id,
+        **metadata,
+    }
+    return images.create_image(tx, server.project_id, name, properties, server.flavor.disk, 0)
+
+
+# -- shelve ------------------------------------------------------------------------------------------------------------
+
+
+def shelve_server(tx: Tx, ctx: Context, server: Server) -> None:
+    """Raises Conflict, OverQuota."""
+    begin(tx, ctx, server, "shelve", "shelve", "compute_shelve_instance")
+    image_id = _image(tx, server, f"{server.name}-shelved"[:255], "snapshot", {})
+    saga.start(tx, SHELVE, f"server/{server.id}", ctx, host=server.host, image_id=image_id)
+
+
+def check_offload(server: Server) -> None:
+    """What is shelved leaves its host at once, so that there is never anything to offload. Raises Conflict."""
+    states.check("shelveOffload", server.id, server.vm_state, server.task_state)
+
+
+def unshelve_server(tx: Tx, ctx: Context, server: Server, zone: str | None, host: str | None) -> None:
+    """Raises Conflict, BadRequest."""
+    if zone is not None and zone not in hosts.zones(tx):
+        raise BadRequest(f"The requested availability zone is not available: {zone}")
+    if host is not None:
+        placeable(tx, host)
+    begin(tx, ctx, server, "unshelve", "unshelve", "compute_unshelve_instance")
+    if zone is not None:
+        save(tx, server, pinned_availability_zone=zone)
+    need = _need(server, server.flavor, zone or server.pinned_availability_zone, host)
+    saga.start(tx, UNSHELVE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need))
+
+
+def _need(server: Server, flavor: Any, zone: str | None, host: str | None, avoid: list[str] | None = None) -> Need:
+    need = Need(flavor.vcpus, flavor.ram, disk_gb(flavor), zone, host)
+    need.avoid = avoid or []
+    return need
+
+
+# -- resize and cold migration -----------------------------------------------------------------------------------------
+
+
+def resize_server(tx: Tx, ctx: Context, server: Server, flavor_id: str, disk_config: str | None) -> None:
+    """Raises Conflict, BadRequest, Forbidden (quota)."""
+    flavor = get_flavor(tx, ctx, flavor_id)
+    if flavor.id == server.flavor_id:
+        raise BadRequest("When resizing, instances must change flavor!")
+    if flavor.disk < server.flavor.disk and flavor.disk:
+        raise BadRequest("Flavor's disk is smaller than the server's: a disk does not shrink.")
+    if flavor.disk == 0 and server.flavor.disk:
+        raise BadRequest("A server with a root disk cannot be resized to a flavor without one.")
+    if flavor.ephemeral < server.flavor.ephemeral:
+        raise BadRequest("Flavor's ephemeral disk is smaller than the server's: a disk does not shrink.")
+    states.check("resize", server.id, server.vm_state, server.task_state)
+    quotas.check_growth(tx, server.project_id, flavor.vcpus - server.vcpus, flavor.ram - server.ram)
+    old_disk_config = server.disk_config
+    begin(tx, ctx, server, "resize", "resize", "compute_prep_resize")
+    move = migrations.begin(tx, ctx, server, snapshot(flavor), "resize")
+    if disk_config is not None and disk_config != old_disk_config:
+        save(tx, server, disk_config=disk_config)
+    need = _need(server, move.new_flavor, server.pinned_availability_zone, None)
+    saga.start(tx, RESIZE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need), migration=move.uuid)
+
+
+def migrate_server(tx: Tx, ctx: Context, server: Server, host: str | None) -> None:
+    """To another host, which may be named. Raises Conflict, BadRequest."""
+    states.check("migrate", server.id, server.vm_state, server.task_state)
+    if host is not None:
+        if host == server.host:
+            raise BadRequest("The target host can't be the same one.")
+        placeable(tx, host)
+    begin(tx, ctx, server, "migrate", "migrate", "cold_migrate")
+    move = migrations.begin(tx, ctx, server, server.flavor, "migration")
+    need = _need(server, server.flavor, server.pinned_availability_zone, host, [server.host or ""])
+    need.grouped = "the server is there already"
+    saga.start(tx, RESIZE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need), migration=move.uuid)
+
+
+def confirm_resize(tx: Tx, ctx: Context, server: Server) -> None:
+    """Raises Conflict, BadRequest."""
+    _settle(tx, ctx, server, "confirmResize", "compute_confirm_resize", CONFIRM)
+
+
+def revert_resize(tx: Tx, ctx: Context, server: Server) -> None:
+    """Raises Conflict, BadRequest."""
+    _settle(tx, ctx, server, "revertResize", "compute_revert_resize", REVERT)
+
+
+def _settle(tx: Tx, ctx: Context, server: Server, verb: str, event: str, kind: saga.Saga) -> None:
+    states.check(verb, server.id, server.vm_state, server.task_state)
+    try:
+        move = migrations.find_open(tx, server.id)
+    except NotFound as error:
+        raise BadRequest(error.message, kind=error.kind) from None
+    if move.status in ("confirming", "reverting"):
+        raise Conflict(f"Cannot '{verb}' instance {server.id}: it is {move.status} already.")
+    begin(tx, ctx, server, verb, verb, event)
+    migrations.set_status(tx, move, "confirming" if kind is CONFIRM else "reverting")
+    saga.start(
+        tx, kind, f"server/{server.id}", ctx, host=server.host, source=move.source, dest=move.dest, migration=move.uuid
+    )

@@ -1,0 +1,270 @@
+"""Resize and cold migration: a server is made anew elsewhere or in another size; its old disks wait until that is wanted.
+
+The disks pass through the controller from one host to the other; on one host they are copied the same way.
+"""
+
+from typing import Any
+
+import msgspec
+
+from pileus.compute import hosts, instance_actions, migrations, networks, scheduler, server_groups, states
+from pileus.compute.sagas import listeners
+from pileus.compute.sagas.create import (
+    await_ports,
+    ensure_disks,
+    ensure_instance,
+    ensure_listeners,
+    get_server,
+    mark_broken,
+    node_of,
+    push,
+    remove_instance,
+    server_fault,
+    show_task,
+    spec_of,
+)
+from pileus.compute.sagas.power import await_off
+from pileus.compute.store import Migration, Server
+from pileus.core import quota
+from pileus.core.db import Tx
+from pileus.core.errors import EngineError
+from pileus.core.saga import Run, Saga, Step
+from pileus.node import protocol as p
+
+COPIED = ("root", "ephemeral")  # swap and config drive are made anew
+
+
+def _move(tx: Tx, run: Run) -> Migration:
+    found = tx.find(Migration, uuid=run.data["migration"])
+    if found is None:
+        raise EngineError("the record of this move is gone")
+    return found
+
+
+def choose_dest(run: Run) -> dict[str, Any]:
+    """The choice and the claim of the new place are one transaction; the old place is claimed as before."""
+    need = msgspec.convert(run.data["need"], scheduler.Need)
+    with run.db.write() as tx:
+        server, move = get_server(tx, run), _move(tx, run)
+        if not move.dest:
+            quota.hold(tx, "claims", None)
+            chosen = scheduler.choose(hosts.candidates(tx), server_groups.narrowed(tx, server, need))
+            migrations.claim_dest(tx, move, chosen.name, need)
+        show_task(tx, server, states.RESIZE_MIGRATING)
+    return {"source": move.source, "host": move.source, "dest": move.dest}
+
+
+def close_move(run: Run) -> None:
+    with run.db.write() as tx:
+        migrations.close(tx, _move(tx, run), "error")
+
+
+def switch_off(run: Run) -> None:
+    node_of(run, run.data["source"]).power(p.PowerArgs(server_id=run.id, action="stop", timeout=60))
+
+
+def bring_base(run: Run) -> None:
+    with run.db.read() as tx:
+        image_id = get_server(tx, run).root_image_id
+    if image_id and run.data["source"] != run.data["dest"]:
+        push(run, run.data["dest"], image_id, elsewhere=run.data["source"])
+
+
+def put_aside(run: Run) -> dict[str, Any]:
+    node = node_of(run, run.data["source"])
+    node.remove_instance(p.ServerRef(run.id))
+    return {"files": [msgspec.to_builtins(file) for file in node.put_aside(p.ServerRef(run.id)).files]}
+
+
+def bring_back(run: Run) -> None:
+    """Undo of all that happened to the guest and its disks on the host it came from."""
+    node = node_of(run, run.data.get("source"))
+    node.take_back(p.ServerRef(run.id))
+    with run.db.read() as tx:
+        server = get_server(tx, run)
+        spec = spec_of(tx, run, server)
+    if server.task_state == states.DELETING:
+        return  # its disks go at once
+    node.ensure_disks(spec)
+    listeners.ensure(node, _listeners(run))
+    node.ensure_instance(spec)
+
+
+def _listeners(run: Run) -> list[p.MetadataArgs]:
+    with run.db.read() as tx:
+        return networks.listeners(tx, listeners.networks_of(tx, run.id))
+
+
+def copy_disks(run: Run) -> None:
+    source, dest = node_of(run, run.data["source"]), node_of(run, run.data["dest"])
+    with run.db.read() as tx:
+        image_id = get_server(tx, run).root_image_id
+    for file in run.data["files"]:
+        name = file["name"]
+        if name.startswith(COPIED):
+            args = p.PutDisk(
+                server_id=run.id, name=name, size=file["size"], image_id=image_id if name.startswith("root") else ""
+            )
+            dest.put_disk(args, source.read_file(p.FileRef(kind="aside", id=run.id, name=name)))
+
+
+def drop_copies(run: Run) -> None:
+    if run.data.get("dest") and run.data["dest"] != run.data.get("source"):
+        node_of(run, run.data["dest"]).remove_disks(p.ServerRef(run.id))
+
+
+def move_over(run: Run) -> dict[str, Any]:
+    """From here on the server is in its new place, with its new flavor."""
+    with run.db.write() as tx:
+        server, move = get_server(tx, run), _move(tx, run)
+        if server.host != move.dest or server.flavor != move.new_flavor:
+            migrations.switch(tx, server, move, move.dest, move.new_flavor)
+            networks.bind(tx, server, move.dest)
+        show_task(tx, server, states.RESIZE_MIGRATED)
+    return {"host": run.data["dest"]}
+
+
+def move_back(run: Run) -> None:
+    with run.db.write() as tx:
+        server, move = get_server(tx, run), _move(tx, run)
+        if server.host != move.source or server.flavor != move.old_flavor:
+            migrations.switch(tx, server, move, move.source, move.old_flavor)
+            networks.bind(tx, server, move.source)
+
+
+def drop_dest_listeners(run: Run) -> None:
+    dest = run.data["dest"]
+    if dest != run.data["source"]:
+        with run.db.read() as tx:
+            network_ids = listeners.networks_of(tx, run.id)
+        listeners.drop_unneeded(node_of(run, dest), run.db, dest, network_ids, leaving=run.id)
+
+
+def remove_dest_instance(run: Run) -> None:
+    node_of(run, run.data["dest"]).remove_instance(p.ServerRef(run.id))
+
+
+def mark_resized(run: Run) -> None:
+    with run.db.write() as tx:
+        server, move = get_server(tx, run), _move(tx, run)
+        migrations.set_status(tx, move, "finished")
+        power = run.data.get("power_state", states.NOSTATE)
+        show_task(tx, server, None, vm_state=states.RESIZED, power_state=power, fault=None)
+        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
+
+
+def mark_as_before(run: Run, error: BaseException) -> None:
+    """The undos bring it back to where it was; it says why it did not move."""
+    with run.db.write() as tx:
+        server, move = tx.find(Server, id=run.id), _move(tx, run)
+        if server is not None:
+            show_task(tx, server, None, vm_state=move.old_vm_state, fault=server_fault(error))
+        instance_actions.finish(tx, run.id, run.request_id, error)
+
+
+RESIZE = Saga(
+    "server-resize",
+    version=1,
+    failed=mark_as_before,
+    steps=[
+        Step(choose_dest, undo=close_move),
+        Step(bring_base),
+        Step(switch_off, undo=bring_back),
+        Step(await_off),
+        Step(put_aside),
+        Step(copy_disks, undo=drop_copies),
+        Step(move_over, undo=move_back),
+        Step(await_ports),
+        Step(ensure_disks),
+        Step(ensure_listeners, undo=drop_dest_listeners),
+        Step(ensure_instance, undo=remove_dest_instance),
+        Step(mark_resized),
+    ],
+)
+
+
+# -- confirm -----------------------------------------------------------------------------------------------------------
+
+
+def drop_old_disks(run: Run) -> None:
+    source = node_of(run, run.data["source"])
+    if run.data["source"] == run.data["dest"]:
+        source.drop_aside(p.ServerRef(run.id))
+    else:
+        source.remove_disks(p.ServerRef(run.id))
+
+
+def drop_old_listeners(run: Run) -> None:
+    source = run.data["source"]
+    if source != run.data["dest"]:
+        with run.db.read() as tx:
+            network_ids = listeners.networks_of(tx, run.id)
+        listeners.drop_unneeded(node_of(run, source), run.db, source, network_ids, leaving=run.id)
+
+
+def mark_confirmed(run: Run) -> None:
+    with run.db.write() as tx:
+        server = get_server(tx, run)
+        migrations.close(tx, _move(tx, run), "confirmed")
+        off = server.power_state == states.SHUTDOWN
+        show_task(tx, server, None, vm_state=states.STOPPED if off else states.ACTIVE)
+        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
+
+
+CONFIRM = Saga(
+    "server-confirm-resize",
+    version=1,
+    failed=mark_broken,
+    steps=[Step(drop_old_disks), Step(drop_old_listeners), Step(mark_confirmed)],
+)
+
+
+# -- revert ------------------------------------------------------------------------------------------------------------
+
+
+def remove_new_disks(run: Run) -> None:
+    drop_copies(run)
+
+
+def return_home(run: Run) -> dict[str, Any]:
+    """The row, its claim and its ports are of the old place again."""
+    with run.db.write() as tx:
+        server, move = get_server(tx, run), _move(tx, run)
+        if server.host != move.source or server.flavor != move.old_flavor:
+            migrations.switch(tx, server, move, move.source, move.old_flavor)
+            networks.bind(tx, server, move.source)
+        tx.update(Server, server.id, vm_state=move.old_vm_state, disk_config=move.old_disk_config)
+    return {"host": run.data["source"]}
+
+
+def take_back_disks(run: Run) -> None:
+    node_of(run, run.data["source"]).take_back(p.ServerRef(run.id))
+
+
+def mark_reverted(run: Run) -> None:
+    with run.db.write() as tx:
+        server = get_server(tx, run)
+        migrations.close(tx, _move(tx, run), "reverted")
+        power = run.data.get("power_state", states.NOSTATE)
+        vm_state = states.STOPPED if power == states.SHUTDOWN else states.ACTIVE
+        show_task(tx, server, None, vm_state=vm_state, power_state=power)
+        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
+
+
+REVERT = Saga(
+    "server-revert-resize",
+    version=1,
+    failed=mark_broken,
+    steps=[
+        Step(remove_instance),
+        Step(remove_new_disks),
+        Step(drop_dest_listeners),
+        Step(return_home),
+        Step(await_ports),
+        Step(take_back_disks),
+        Step(ensure_disks),
+        Step(ensure_listeners),
+        Step(ensure_instance),
+        Step(mark_reverted),
+    ],
+)
