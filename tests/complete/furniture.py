@@ -4,6 +4,7 @@ import copy
 import random
 from typing import Any
 
+from pileus.core import saga
 from tests.harness import Client, eventually
 
 N, K, C, G = "/network/v2.0", "/identity/v3", "/compute/v2.1", "/image/v2"
@@ -97,7 +98,14 @@ MAKE: list[tuple[str, str, Any]] = [
     ("POST", f"{C}/servers/$server/action", {"reboot": {"type": "SOFT"}}),
     ("POST", f"{C}/servers/$server/action", {"createImage": {"name": "snap", "metadata": {"a": "b"}}}),
     ("POST", f"{C}/servers/$server/action", {"rebuild": {"imageRef": "$image"}}),
-    ("POST", f"{C}/servers/$server/action", {"resize": {"flavorRef": "$flavor"}}),
+    ("POST", f"{C}/flavors", {"flavor": {"name": "large-%d", "ram": 128, "vcpus": 1, "disk": 1}}),
+    ("POST", f"{C}/servers/$server/action", {"resize": {"flavorRef": "$flavor", "OS-DCF:diskConfig": "AUTO"}}),
+    ("POST", f"{C}/servers/$server/action", {"confirmResize": None}),
+    ("POST", f"{C}/servers/$server/action", {"rescue": {"adminPass": "secret", "rescue_image_ref": "$image"}}),
+    ("POST", f"{C}/servers/$server/action", {"unrescue": None}),
+    ("POST", f"{C}/servers/$server/action", {"createBackup": {"name": "b", "backup_type": "daily", "rotation": 1}}),
+    ("POST", f"{C}/servers/$server/os-interface", {"interfaceAttachment": {"net_id": "$network"}}),
+    ("POST", f"{C}/os-server-groups", {"server_group": {"name": "g", "policies": ["affinity"]}}),
     ("POST", f"{C}/servers/$server/action", {"os-resetState": {"state": "active"}}),
     ("POST", f"{C}/servers/$server/action", {"os-getConsoleOutput": {"length": 3}}),
     ("POST", f"{C}/servers/$server/metadata", {"metadata": {"a": "b"}}),
@@ -177,8 +185,9 @@ def furnish(client: Client, pool: Pool, count: int) -> list[str]:
         answer = client.request(method, where, what, headers)
         if answer.status >= 300 and answer.status != 501:  # not built yet, and it says so
             refused.append(f"{answer.request}: {answer.status} {answer.raw[:200]!r}")
-        elif answer.status < 300 and "json" in answer.headers.get("content-type", ""):
-            pool.harvest(where, answer.json)
+        elif answer.status < 300:
+            if "json" in answer.headers.get("content-type", "") and "/action" not in path:
+                pool.harvest(where, answer.json)
             if path.endswith(("/servers", "/action")):
                 settle(client, pool.newest("server"))
     return refused
@@ -188,8 +197,8 @@ def settle(client: Client, server_id: str) -> None:
     """A server that is busy refuses further actions."""
 
     def idle() -> bool:
-        found = client.get(f"{C}/servers/{server_id}")
-        return found.status != 200 or found.json["server"]["OS-EXT-STS:task_state"] is None
+        with client.cloud.db.read() as tx:
+            return not saga.unfinished(tx, f"server/{server_id}")
 
     eventually(idle)
 
