@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from pileus.compute import hosts
 from pileus.compute.sagas.restore import RESTORE
 from pileus.compute.store import Claim, Server, ServerPort
 from pileus.core import saga
@@ -21,14 +22,16 @@ class Stage:
         self.world = world
         self.cloud = world.cloud
         self.client: Client = world.client("admin", "member", "reader")
-        with self.cloud.db.write() as tx:
-            from pileus.compute import hosts
-
-            for name, node in self.nodes.items():
-                hosts.report(tx, name, node.inventory())
+        self.report_hosts()
         self.servers = Servers(self.client, make_image(self.client), _flavor(self.client))
         self.network_id = make_network(self.client)
         self.settle_network()
+
+    def report_hosts(self) -> None:
+        """Who is silent for a minute is down, and a stage is used for many tests."""
+        with self.cloud.db.write() as tx:
+            for name, node in self.nodes.items():
+                hosts.report(tx, name, node.inventory())
 
     @property
     def nodes(self) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Stage]]:
 def stage(stages: list[Stage], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     if not stages:
         stages.append(Stage(World(tmp_path_factory.mktemp("stage"), fake_nodes=2)))
+    stages[0].report_hosts()
     yield stages[0]
     if any(stages[0].unfinished()) or not _empty(stages[0]):
         stages.pop().world.stop()
