@@ -6,17 +6,21 @@ from typing import Any
 from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound
+from pileus.identity import endpoint_filters
 from pileus.identity.store import CatalogService, Endpoint, Region, RegisteredLimit, changed
 
 _FORM = re.compile(r"%\((\w+)\)s|\$\((\w+)\)s")
 
 
 def catalog(tx: Tx, project_id: str | None, user_id: str | None) -> list[dict[str, Any]]:
-    """Enabled services with at least one enabled endpoint."""
+    """Enabled services with at least one enabled endpoint, of those that the project was given if there are any."""
     values = {"project_id": project_id, "tenant_id": project_id, "user_id": user_id}
+    found = tx.select(Endpoint, order="id")
+    if project_id is not None:
+        found = endpoint_filters.select(tx, project_id, found) or found
     endpoints: dict[str, list[dict[str, Any]]] = {}
-    for endpoint in tx.select(Endpoint, order="id", enabled=True):
-        url = fill(endpoint.url, values)
+    for endpoint in found:
+        url = fill(endpoint.url, values) if endpoint.enabled else None
         if url is None:
             continue
         endpoints.setdefault(endpoint.service_id, []).append(

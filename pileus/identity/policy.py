@@ -59,6 +59,7 @@ _GRANT_MANAGERS = (
 )
 
 
+_FOR, _ENDPOINTS = "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY", "/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}"
 SCOPES = {"system", "domain", "project"}
 
 
@@ -110,6 +111,7 @@ get_auth_system GET /v3/auth/system
 list_trusts_of_anybody GET /v3/OS-TRUST/trusts
 list_regions GET /v3/regions
 get_region GET /v3/regions/{{region_id}}
+get_security_compliance_domain_config GET /v3/domains/{{domain_id}}/config/security_compliance
 list_registered_limits GET /v3/registered_limits
 get_registered_limit GET /v3/registered_limits/{{registered_limit_id}}
 list_limits GET /v3/limits
@@ -144,6 +146,22 @@ revoke_system_grant_for_group DELETE /v3/system/groups/{{group_id}}/roles/{{role
 create_policy POST /v3/policies
 update_policy PATCH /v3/policies/{{policy_id}}
 delete_policy DELETE /v3/policies/{{policy_id}}
+create_policy_association_for_endpoint PUT {_FOR}/endpoints/{{endpoint_id}}
+delete_policy_association_for_endpoint DELETE {_FOR}/endpoints/{{endpoint_id}}
+create_policy_association_for_service PUT {_FOR}/services/{{service_id}}
+delete_policy_association_for_service DELETE {_FOR}/services/{{service_id}}
+create_policy_association_for_region_and_service PUT {_FOR}/services/{{service_id}}/regions/{{region_id}}
+delete_policy_association_for_region_and_service DELETE {_FOR}/services/{{service_id}}/regions/{{region_id}}
+create_endpoint_group POST /v3/OS-EP-FILTER/endpoint_groups
+update_endpoint_group PATCH {_ENDPOINTS}
+delete_endpoint_group DELETE {_ENDPOINTS}
+add_endpoint_group_to_project PUT {_ENDPOINTS}/projects/{{project_id}}
+remove_endpoint_group_from_project DELETE {_ENDPOINTS}/projects/{{project_id}}
+add_endpoint_to_project PUT /v3/OS-EP-FILTER/projects/{{project_id}}/endpoints/{{endpoint_id}}
+remove_endpoint_from_project DELETE /v3/OS-EP-FILTER/projects/{{project_id}}/endpoints/{{endpoint_id}}
+create_domain_config PUT /v3/domains/{{domain_id}}/config
+update_domain_config PATCH /v3/domains/{{domain_id}}/config
+delete_domain_config DELETE /v3/domains/{{domain_id}}/config
 create_registered_limits POST /v3/registered_limits
 update_registered_limit PATCH /v3/registered_limits/{{registered_limit_id}}
 delete_registered_limit DELETE /v3/registered_limits/{{registered_limit_id}}
@@ -177,6 +195,22 @@ list_system_grants_for_group GET /v3/system/groups/{{group_id}}/roles
 check_system_grant_for_group GET /v3/system/groups/{{group_id}}/roles/{{role_id}}
 list_consumers GET /v3/OS-OAUTH1/consumers
 get_consumer GET /v3/OS-OAUTH1/consumers/{{consumer_id}}
+check_policy_association_for_endpoint GET {_FOR}/endpoints/{{endpoint_id}}
+check_policy_association_for_service GET {_FOR}/services/{{service_id}}
+check_policy_association_for_region_and_service GET {_FOR}/services/{{service_id}}/regions/{{region_id}}
+get_policy_for_endpoint GET /v3/endpoints/{{endpoint_id}}/OS-ENDPOINT-POLICY/policy
+list_endpoints_for_policy GET {_FOR}/endpoints
+list_endpoint_groups GET /v3/OS-EP-FILTER/endpoint_groups
+get_endpoint_group GET {_ENDPOINTS}
+list_projects_associated_with_endpoint_group GET {_ENDPOINTS}/projects
+list_endpoints_associated_with_endpoint_group GET {_ENDPOINTS}/endpoints
+get_endpoint_group_in_project GET {_ENDPOINTS}/projects/{{project_id}}
+list_endpoint_groups_for_project GET /v3/OS-EP-FILTER/projects/{{project_id}}/endpoint_groups
+list_projects_for_endpoint GET /v3/OS-EP-FILTER/endpoints/{{endpoint_id}}/projects
+check_endpoint_in_project GET /v3/OS-EP-FILTER/projects/{{project_id}}/endpoints/{{endpoint_id}}
+list_endpoints_for_project GET /v3/OS-EP-FILTER/projects/{{project_id}}/endpoints
+get_domain_config GET /v3/domains/{{domain_id}}/config
+get_domain_config_default GET /v3/domains/config/default
 list_policies GET /v3/policies
 get_policy GET /v3/policies/{{policy_id}}
 list_trusts GET /v3/OS-TRUST/trusts

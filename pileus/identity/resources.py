@@ -211,15 +211,6 @@ CREDENTIAL = Entity(
     ],
 )
 
-POLICY = Entity(
-    "policy",
-    [
-        Text("type", create=REQUIRED, update=True, min=1, max=255, filter=True),
-        Blob("blob", create=REQUIRED, update=True, max=1 << 20),
-    ],
-    plural="policies",
-)
-
 # what requests name besides: roles by id or name, access rules by id or by what they say
 ROLES = Items("roles", Object("role", [Text("id", max=64), Text("name")], open=True), max=1000)
 ACCESS_RULES = Items(

@@ -16,7 +16,7 @@ from pileus.core.errors import Unavailable
 from pileus.core.tables import columns
 from pileus.identity import credentials, keys, tokens
 from pileus.identity.credentials import Vault
-from pileus.identity.store import AccessToken, Consumer, Credential, RequestToken
+from pileus.identity.store import AccessToken, Consumer, Credential, DomainOption, RequestToken
 
 RECEIPTS = "keys-receipts"
 KINDS = {  # what a person calls it, and its folder
@@ -31,6 +31,7 @@ SECRETS: list[tuple[type[msgspec.Struct], str]] = [
     (Consumer, "encrypted_secret"),
     (RequestToken, "encrypted_secret"),
     (AccessToken, "encrypted_secret"),
+    (DomainOption, "encrypted_value"),
 ]
 _BATCH = 200
 

@@ -361,3 +361,55 @@ class Limit(msgspec.Struct):
     description: str | None
     project_id: str | None
     domain_id: str | None
+
+
+@table("domain_options", unique=[("domain_id", "section", "name")], references={"domain_id": "projects.id"},
+       cascade=["domain_id"])  # fmt: skip
+class DomainOption(msgspec.Struct):
+    """An option that holds in one domain only; its value is JSON under the vault's key, as some are passwords."""
+
+    id: Key
+    domain_id: str
+    section: str
+    name: str
+    encrypted_value: str
+
+
+@table("policy_associations", index=[("policy_id",), ("endpoint_id",), ("service_id",)], references={
+       "policy_id": "policies.id", "endpoint_id": "endpoints.id", "service_id": "services.id", "region_id": "regions.id"},
+       cascade=["policy_id", "endpoint_id", "service_id", "region_id"])  # fmt: skip
+class PolicyAssociation(msgspec.Struct):
+    """Which policy document an endpoint shall use, or those of a service, in one region or everywhere."""
+
+    id: Key
+    policy_id: str
+    endpoint_id: str | None
+    service_id: str | None
+    region_id: str | None
+
+
+@table("endpoint_groups", unique=[("name",)])
+class EndpointGroup(msgspec.Struct):
+    """The endpoints that have all these properties: service_id, region_id, interface, enabled."""
+
+    id: Key
+    name: str
+    description: str | None
+    filters: dict[str, Any]
+
+
+@table("project_endpoint_groups", index=[("project_id",)], references={
+       "endpoint_group_id": "endpoint_groups.id", "project_id": "projects.id"},
+       cascade=["endpoint_group_id", "project_id"])  # fmt: skip
+class ProjectEndpointGroup(msgspec.Struct):
+    """The project's catalog is limited to the endpoints of its groups, and those given to it one by one."""
+
+    endpoint_group_id: Key
+    project_id: Key
+
+
+@table("project_endpoints", index=[("project_id",)], references={"endpoint_id": "endpoints.id", "project_id": "projects.id"},
+       cascade=["endpoint_id", "project_id"])  # fmt: skip
+class ProjectEndpoint(msgspec.Struct):
+    endpoint_id: Key
+    project_id: Key

@@ -26,6 +26,11 @@ MAKE: list[tuple[str, str, Any]] = [
                                          "region_id": "$region", "project_id": "$project"}]}),
     ("POST", f"{K}/credentials", {"credential": {"type": "cert", "blob": "{}", "user_id": "$me", "project_id": "$mine"}}),
     ("POST", f"{K}/policies", {"policy": {"type": "application/json", "blob": "{}"}}),
+    ("PUT", f"{K}/policies/$policy/OS-ENDPOINT-POLICY/services/$service/regions/$region", None),
+    ("PUT", f"{K}/domains/$domain/config", {"config": {"ldap": {"url": "ldap://x", "page_size": 5}}}),
+    ("POST", f"{K}/OS-EP-FILTER/endpoint_groups", {"endpoint_group": {"name": "g-%d", "filters": {"region_id": "$region"}}}),
+    ("PUT", f"{K}/OS-EP-FILTER/endpoint_groups/$endpoint_group/projects/$project", None),
+    ("PUT", f"{K}/OS-EP-FILTER/projects/$project/endpoints/$endpoint", None),
     ("POST", f"{K}/users/$me/application_credentials", {"application_credential": {
         "name": "a-%d", "roles": [{"name": "member"}], "expires_at": "2035-01-01T00:00:00Z",
         "access_rules": [{"path": "/v2.1/servers", "method": "GET", "service": "compute"}]}}),

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from pileus.core import clock
-from pileus.core.db import Tx
-from pileus.core.errors import Forbidden, NotFound
+from pileus.core.errors import Forbidden
 from pileus.core.paging import Where
 from pileus.core.wire import Request
 from pileus.identity import credentials
-from pileus.identity.api.base import Target, View, api, asked_for, creating, listing, many, one, told, updating, viewer
+from pileus.identity.api.base import Target, View, api, asked_for, creating, many, told, updating, viewer
 from pileus.identity.credentials import Vault
-from pileus.identity.resources import CREDENTIAL, POLICY
-from pileus.identity.store import Credential, PolicyDocument
+from pileus.identity.resources import CREDENTIAL
+from pileus.identity.store import Credential
 from pileus.identity.users import get_user
 
 
@@ -93,51 +91,3 @@ def update_credential(rq: Request, found: Target[Credential]) -> dict[str, Any]:
 def delete_credential(rq: Request, found: Target[Credential]) -> None:
     """Delete a credential."""
     rq.tx.delete(Credential, id=found.row.id)
-
-
-# -- policies ------------------------------------------------------------------------------------------------------------
-
-
-def policy(rq: Request, policy_id: str) -> Target[PolicyDocument]:
-    return Target(_get_policy(rq.tx, policy_id))
-
-
-def _get_policy(tx: Tx, policy_id: str) -> PolicyDocument:
-    found = tx.find(PolicyDocument, id=policy_id)
-    if found is None:
-        raise NotFound(f"Could not find policy: {policy_id}.")
-    return found
-
-
-@api.get("/v3/policies", policy="identity:list_policies")
-def list_policies(rq: Request) -> dict[str, Any]:
-    """List policy documents."""
-    return listing(rq, POLICY, PolicyDocument)
-
-
-@api.post("/v3/policies", policy="identity:create_policy", status=201)
-def create_policy(rq: Request) -> dict[str, Any]:
-    """Keep a policy document."""
-    given = creating(rq, POLICY)
-    row = PolicyDocument(clock.new_hex_id(), given["type"], given["blob"], given.get("extra", {}))
-    rq.tx.insert(row)
-    return one(rq, POLICY, row)
-
-
-@api.get("/v3/policies/{policy_id}", policy="identity:get_policy", on=policy)
-def show_policy(rq: Request, found: Target[PolicyDocument]) -> dict[str, Any]:
-    """Show a policy document."""
-    return one(rq, POLICY, found.row)
-
-
-@api.patch("/v3/policies/{policy_id}", policy="identity:update_policy", on=policy)
-def update_policy(rq: Request, found: Target[PolicyDocument]) -> dict[str, Any]:
-    """Change a policy document."""
-    rq.tx.update(PolicyDocument, found.row.id, **updating(rq, POLICY, found.row, ()))
-    return one(rq, POLICY, _get_policy(rq.tx, found.row.id))
-
-
-@api.delete("/v3/policies/{policy_id}", policy="identity:delete_policy", on=policy)
-def delete_policy(rq: Request, found: Target[PolicyDocument]) -> None:
-    """Delete a policy document."""
-    rq.tx.delete(PolicyDocument, id=found.row.id)
