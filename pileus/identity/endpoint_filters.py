@@ -81,7 +81,7 @@ def endpoints_in(tx: Tx, row: EndpointGroup) -> list[Endpoint]:
 
 _g, _pg, _e, _pe = columns(EndpointGroup), columns(ProjectEndpointGroup), columns(Endpoint), columns(ProjectEndpoint)
 _p = columns(Project)
-_PROJECT = sa.bindparam("project_id")
+_PROJECT: Any = sa.bindparam("project_id")
 _GROUPS = sql(
     sa.select(shape(EndpointGroup).table)
     .join(_pg.project_id.table, _pg.endpoint_group_id == _g.id)

@@ -78,8 +78,8 @@ def show_compliance(rq: Request, found: Target[Project]) -> dict[str, Any]:
         raise Forbidden(
             "Invalid domain specific configuration: what passwords must be like is told of the default domain."
         )
-    rules = getattr(rq.cloud.settings, "security_compliance", None)
-    shown = {name: getattr(rules, name, None) or None for name in _READABLE}
+    rules = rq.cloud.settings.security_compliance
+    shown = {name: getattr(rules, name) or None for name in _READABLE}
     option = rq.params.get("option")
     if option is None:
         return {"config": {"security_compliance": shown}}

@@ -26,7 +26,9 @@ def test_a_domain_can_have_options_of_its_own(admin: Client, path: str) -> None:
     assert admin.get(path).ok() == {"config": SHOWN}
     assert admin.get(f"{path}/identity").ok() == {"config": {"identity": {"driver": "ldap"}}}
     assert admin.get(f"{path}/ldap/url").ok() == {"config": {"url": "ldap://directory"}}
-    assert admin.put(path, {"config": {"ldap": {"url": "ldap://b"}}}).ok(200) == {"config": {"ldap": {"url": "ldap://b"}}}
+    assert admin.put(path, {"config": {"ldap": {"url": "ldap://b"}}}).ok(200) == {
+        "config": {"ldap": {"url": "ldap://b"}}
+    }
     admin.get(f"{path}/identity").refused(404, "group identity")
     admin.delete(path).ok(204)
     admin.get(path).refused(404)
