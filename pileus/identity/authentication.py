@@ -112,7 +112,7 @@ def log_in(
     tokens: Tokens = cloud.tokens
     headers = headers or {}
     with cloud.db.read() as tx:
-        attempt = Attempt(tx, tokens, cloud.settings, headers, address, uri)
+        attempt = Attempt(tx, tokens, cloud.settings, headers, address, uri, cloud.drivers["identity"])
         claims = [METHODS[name].claim(attempt, given) for name, given in auth.given.items()]
     proof = _prove(cloud, claims, address)
     if secret := headers.get(receipts.HEADER):

@@ -9,6 +9,7 @@ from pileus.core.db import sql
 from pileus.core.reconcile import Task
 from pileus.core.tables import columns
 from pileus.identity import compliance, revocations
+from pileus.identity.ldap.reconcile import follow_directories
 from pileus.identity.store import AccessToken, Membership, Nonce, RequestToken, Revocation, Trust, changed
 
 _ENDED = [
@@ -45,5 +46,6 @@ def disable_idle(cloud: Any) -> None:
 TASKS = [
     Task("identity-expired", forget_expired, every=3600.0),
     Task("identity-left-groups", leave_groups, every=30.0),
+    Task("identity-directories", follow_directories, every=30.0),
     Task("identity-idle-users", disable_idle, every=3600.0),
 ]

@@ -9,6 +9,7 @@ from pileus.core import clock
 from pileus.core.db import Tx, sql
 from pileus.core.errors import Conflict, NotFound
 from pileus.core.tables import columns, shape
+from pileus.identity.ldap import mirror
 from pileus.identity.projects import get_domain
 from pileus.identity.store import Assignment, Group, Membership, User, changed
 
@@ -25,6 +26,7 @@ def create_user(tx: Tx, given: dict[str, Any], domain_id: str, password: dict[st
     """`password` are the columns that `compliance.new_password` makes. Raises NotFound for a missing domain, Conflict for
     a name in use."""
     domain = get_domain(tx, domain_id)
+    mirror.closed(tx, domain.id)
     changed(tx)
     _check_name(tx, User, domain.id, given["name"])
     row = User(
@@ -45,6 +47,7 @@ def create_user(tx: Tx, given: dict[str, Any], domain_id: str, password: dict[st
 
 def update_user(tx: Tx, user: User, values: dict[str, Any]) -> User:
     """A new password, or being disabled, voids the user's tokens. Raises Conflict for a name in use."""
+    mirror.read_only(tx, user)
     changed(tx)
     if values.get("name", user.name) != user.name:
         _check_name(tx, User, user.domain_id, values["name"])
@@ -56,6 +59,7 @@ def update_user(tx: Tx, user: User, values: dict[str, Any]) -> User:
 
 def delete_user(tx: Tx, user: User) -> None:
     """With its assignments; what else hangs on it goes by the tables' own references."""
+    mirror.read_only(tx, user)
     changed(tx)
     tx.delete(Assignment, actor_id=user.id)
     tx.delete(User, id=user.id)
@@ -81,6 +85,7 @@ def get_group(tx: Tx, group_id: str) -> Group:
 def create_group(tx: Tx, given: dict[str, Any], domain_id: str) -> Group:
     """Raises NotFound for a missing domain, Conflict for a name in use."""
     domain = get_domain(tx, domain_id)
+    mirror.closed(tx, domain.id)
     _check_name(tx, Group, domain.id, given["name"])
     row = Group(clock.new_hex_id(), given["name"], domain.id, given.get("description") or "", given.get("extra", {}))
     tx.insert(row)
@@ -89,6 +94,7 @@ def create_group(tx: Tx, given: dict[str, Any], domain_id: str) -> Group:
 
 def update_group(tx: Tx, group: Group, values: dict[str, Any]) -> Group:
     """Raises Conflict for a name in use."""
+    mirror.read_only(tx, group)
     if values.get("name", group.name) != group.name:
         _check_name(tx, Group, group.domain_id, values["name"])
     if "description" in values:
@@ -98,6 +104,7 @@ def update_group(tx: Tx, group: Group, values: dict[str, Any]) -> Group:
 
 
 def delete_group(tx: Tx, group: Group) -> None:
+    mirror.read_only(tx, group)
     changed(tx)
     tx.delete(Assignment, actor_id=group.id)
     tx.delete(Group, id=group.id)
@@ -118,6 +125,7 @@ def groups_of(tx: Tx, user_id: str) -> list[Group]:
 
 def add_member(tx: Tx, group: Group, user: User) -> None:
     """May be repeated."""
+    mirror.read_only(tx, group)
     known = tx.find(Membership, group_id=group.id, user_id=user.id)
     if known is None:
         tx.insert(Membership(group.id, user.id))
@@ -136,6 +144,7 @@ def get_member(tx: Tx, group: Group, user: User) -> Membership:
 
 def remove_member(tx: Tx, group: Group, user: User) -> None:
     """Raises NotFound. The user's tokens lose what the group gave."""
+    mirror.read_only(tx, group)
     get_member(tx, group, user)
     tx.delete(Membership, group_id=group.id, user_id=user.id)
     changed(tx)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pileus.core.errors import BadRequest
 from pileus.core.fields import Text
 from pileus.core.wire import Request
 from pileus.identity.api.base import Target, api, here, listing, one, updating, viewer
@@ -10,6 +11,7 @@ from pileus.identity.api.tokens import list_domains, list_projects
 from pileus.identity.federation import providers
 from pileus.identity.federation.resources import IDENTITY_PROVIDER, MAPPING, PROTOCOL, SERVICE_PROVIDER
 from pileus.identity.federation.store import IdentityProvider, Mapping, Protocol, ServiceProvider
+from pileus.identity.resources import Entity
 
 _AT = "/v3/OS-FEDERATION"
 _IDP = f"{_AT}/identity_providers/{{idp_id}}"
@@ -31,24 +33,26 @@ api.get(f"{_AT}/projects", policy="identity:get_auth_projects")(list_projects)
 api.get(f"{_AT}/domains", policy="identity:get_auth_domains")(list_domains)
 
 
-def _chosen(rq: Request, name: str) -> str:
+def _chosen(rq: Request, resource: Entity, name: str) -> tuple[str, dict[str, Any]]:
+    """The id, and what else is given; a body may repeat the id."""
     chosen: str = _ID.check(rq.params[name])
-    return chosen
+    body = dict(rq.unwrap(resource.name)) if rq.body else {}
+    if body.pop("id", chosen) != chosen:
+        raise BadRequest("Invalid input for field 'id': it differs from the path's.")
+    return chosen, resource.parse_create(rq, body)
 
 
 @api.put(f"{_AT}/mappings/{{mapping_id}}", policy="identity:create_mapping", status=201)
 def create_mapping(rq: Request) -> dict[str, Any]:
     """Create a mapping."""
-    given = MAPPING.parse_create(rq)
-    return one(rq, MAPPING, providers.create_mapping(rq.tx, _chosen(rq, "mapping_id"), given))
+    return one(rq, MAPPING, providers.create_mapping(rq.tx, *_chosen(rq, MAPPING, "mapping_id")))
 
 
 @api.put(f"{_AT}/service_providers/{{service_provider_id}}", policy="identity:create_service_provider", status=201)
 def create_service_provider(rq: Request) -> dict[str, Any]:
     """Create a service provider."""
-    given = SERVICE_PROVIDER.parse_create(rq)
-    row = providers.create_service_provider(rq.tx, _chosen(rq, "service_provider_id"), given)
-    return one(rq, SERVICE_PROVIDER, row)
+    chosen = _chosen(rq, SERVICE_PROVIDER, "service_provider_id")
+    return one(rq, SERVICE_PROVIDER, providers.create_service_provider(rq.tx, *chosen))
 
 
 # -- identity providers and their protocols ------------------------------------------------------------------------------
@@ -80,8 +84,7 @@ def list_identity_providers(rq: Request) -> dict[str, Any]:
 @api.put(_IDP, policy="identity:create_identity_provider", status=201)
 def create_identity_provider(rq: Request) -> dict[str, Any]:
     """Create an identity provider, with a domain for its users unless one is named."""
-    given = IDENTITY_PROVIDER.parse_create(rq, None if rq.body else {})
-    return _one(rq, providers.create_identity_provider(rq.tx, _chosen(rq, "idp_id"), given))
+    return _one(rq, providers.create_identity_provider(rq.tx, *_chosen(rq, IDENTITY_PROVIDER, "idp_id")))
 
 
 @api.get(_IDP, policy="identity:get_identity_provider", on=identity_provider)
@@ -124,8 +127,7 @@ def list_protocols(rq: Request, found: Target[IdentityProvider]) -> dict[str, An
 @api.put(_PROTOCOL, policy="identity:create_protocol", status=201)
 def create_protocol(rq: Request) -> dict[str, Any]:
     """Let an identity provider's users come by a protocol, read through a mapping."""
-    given = PROTOCOL.parse_create(rq)
-    row = providers.create_protocol(rq.tx, rq.params["idp_id"], _chosen(rq, "protocol_id"), given)
+    row = providers.create_protocol(rq.tx, rq.params["idp_id"], *_chosen(rq, PROTOCOL, "protocol_id"))
     return {"protocol": _protocol(rq, row)}
 
 

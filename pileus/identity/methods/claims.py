@@ -34,6 +34,7 @@ class Attempt(NamedTuple):
     headers: dict[str, str]
     address: str = ""
     uri: str = ""  # of the request, as its sender wrote it
+    connections: Any = None  # what identity reaches outside the database: `drivers`
 
 
 def taken_as_given() -> bool:

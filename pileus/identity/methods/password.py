@@ -4,7 +4,8 @@ import msgspec
 
 from pileus.core.db import Tx
 from pileus.identity import compliance, passwords
-from pileus.identity.methods.claims import Attempt, Claim, Method, UserRef, find_user, named
+from pileus.identity.ldap import login as directory
+from pileus.identity.methods.claims import Attempt, Claim, Method, UserRef, find_domain, find_user, named
 from pileus.identity.store import User
 from pileus.settings import SecurityCompliance
 
@@ -44,8 +45,30 @@ class Proving:
             compliance.failed(tx, self.rules, self.user)
 
 
+def _elsewhere(attempt: Attempt, user: User | None, given: UserWithPassword) -> Claim | None:
+    """The claim of somebody whose password a directory knows; None for everybody else."""
+    if user is not None and user.password_hash is not None:
+        return None
+    domain = find_domain(attempt.tx, given.domain) if given.domain and not given.id else None
+    domain_id = user.domain_id if user else domain.id if domain else None
+    asking = directory.asking(attempt.tx, attempt.connections, given.id, given.name, domain_id, given.password or "")
+    if asking is None:
+        return None
+    found = Claim("password", user, named=named(user, given))
+
+    def prove() -> bool:
+        right = asking.prove()
+        found.user = asking.user
+        return right
+
+    found.prove = prove
+    return found
+
+
 def claim(attempt: Attempt, given: Given) -> Claim:
     user = find_user(attempt.tx, given.user)
+    if elsewhere := _elsewhere(attempt, user, given.user):
+        return elsewhere
     proving = Proving(attempt.tx, attempt.settings.security_compliance, user, given.user.password or "")
     found = Claim("password", user, proving.prove, named=named(user, given.user), refused=proving.refused)
     if user and user.password_hash and passwords.outdated(user.password_hash):

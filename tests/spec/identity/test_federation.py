@@ -105,6 +105,8 @@ def test_a_mapping_is_kept_changed_and_deleted(admin: Client) -> None:
     admin.patch(at, {"mapping": {"rules": []}}).refused(400, "rules")
     admin.put(at, {"mapping": {"rules": RULES}}).refused(409)
     admin.put(f"{at}x", {"mapping": {}}).refused(400, "rules")
+    admin.put(f"{at}x", {"mapping": {"rules": RULES, "id": "y"}}).refused(400, "id")
+    admin.put(f"{at}y", {"mapping": {"rules": RULES, "id": f"{made['id']}y"}}).ok(201)
     admin.put(f"{at}x", {"mapping": {"rules": [{"local": [], "remote": []}]}}).refused(400, "rules[0].remote")
     admin.delete(at).ok(204)
     admin.get(at).refused(404)

@@ -1,0 +1,45 @@
+"""A directory in memory: it keeps state, and can be told to be down."""
+
+from pileus.core.errors import Unavailable
+from pileus.identity.ldap.entries import Circle, Person, plain
+
+
+class FakeDirectory:
+    def __init__(self) -> None:
+        self.persons: dict[str, Person] = {}  # by DN
+        self.passwords: dict[str, str] = {}
+        self.groups: dict[str, Circle] = {}
+        self.down = False
+
+    def add(self, person: Person, password: str) -> None:
+        self.persons[person.dn] = person
+        self.passwords[person.dn] = password
+
+    def _answer(self) -> None:
+        if self.down:
+            raise Unavailable("The domain's directory does not answer as it should; try again.")
+
+    def people(self) -> list[Person]:
+        self._answer()
+        return list(self.persons.values())
+
+    def circles(self) -> list[Circle]:
+        self._answer()
+        return list(self.groups.values())
+
+    def find(self, *, name: str | None = None, local_id: str | None = None) -> Person | None:
+        self._answer()
+        found = [
+            one
+            for one in self.persons.values()
+            if (one.name.lower() == name.lower() if name is not None else one.local_id == local_id)
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def circles_of(self, person: Person) -> list[Circle]:
+        self._answer()
+        return [group for group in self.groups.values() if plain(person.dn) in group.members]
+
+    def proves(self, dn: str, password: str) -> bool:
+        self._answer()
+        return bool(password) and self.passwords.get(dn) == password
