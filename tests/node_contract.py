@@ -85,7 +85,7 @@ class NodeContract:
 
     def test_an_image_of_a_format_nobody_boots_is_refused(self, node: p.Node) -> None:
         with pytest.raises(NodeError):
-            node.put_image(image_of(BYTES, format="vmdk"), [BYTES])
+            node.put_image(image_of(BYTES, format="ploop"), [BYTES])
 
     def test_sending_an_image_again_changes_nothing(self, node: p.Node, image: p.Image) -> None:
         again = node.put_image(image_of(BYTES, image_id=image.image_id), [BYTES])

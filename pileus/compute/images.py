@@ -1,6 +1,7 @@
 """What compute asks of the image service, all in one place."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,8 +10,9 @@ from pileus import image as front
 from pileus.core.context import Context
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Gone, NotFound
+from pileus.node import protocol as p
 
-FORMATS = ("raw", "qcow2", "iso")  # what a node can boot from
+FORMATS = ("raw", "qcow2", "iso", "vmdk", "vdi", "vhd", "vhdx")  # what a node can boot from, some of it converted
 CHUNK = 1 << 20
 # of an image's properties those that shape the servers made from it
 PROPERTIES = ("hw_", "os_type", "os_distro", "os_admin_user", "img_")
@@ -25,7 +27,6 @@ class BootImage(msgspec.Struct):
     min_ram: int
     size: int
     virtual_size: int | None
-    sha512: str
     format: str
     properties: dict[str, Any]
 
@@ -38,10 +39,10 @@ def get_image(tx: Tx, ctx: Context, image_id: str) -> BootImage:
         raise BadRequest(f"Image {image_id} could not be found.", kind="ImageNotFound") from None
 
 
-def find_stored(tx: Tx, image_id: str) -> BootImage | None:
-    """One that a request was granted before; None when it is gone since."""
+def is_stored(tx: Tx, image_id: str) -> bool:
+    """Are there bytes to send of one that a request was granted before?"""
     found = tx.find(front.Image, id=image_id)
-    return None if found is None or found.status != front.ACTIVE else _boot(found)
+    return found is not None and found.status == front.ACTIVE
 
 
 def exists(tx: Tx, image_id: str) -> bool:
@@ -51,14 +52,29 @@ def exists(tx: Tx, image_id: str) -> bool:
 def _boot(image: front.Image) -> BootImage:
     return BootImage(
         image.id, image.status, image.min_disk, image.min_ram, image.size or 0, image.virtual_size,
-        image.os_hash_value or "", image.disk_format or "",
-        {name: value for name, value in image.properties.items() if name.startswith(PROPERTIES)},
+        image.disk_format or "",
+        {
+            name: value
+            for name, value in image.properties.items()
+            if name.startswith(PROPERTIES) and not name.startswith("img_signature")
+        },
     )  # fmt: skip
 
 
-def read(cloud: Any, image_id: str) -> Iterator[bytes]:
-    """Its bytes, a piece at a time."""
-    with front.open_data(cloud, image_id).open("rb") as file:
+def to_send(cloud: Any, image_id: str) -> tuple[p.PutImage, Iterator[bytes]]:
+    """What a node is sent: fetched first where it lies elsewhere, because only then everything is known of it."""
+    path = front.open_data(cloud, image_id)
+    with cloud.db.read() as tx:
+        image = tx.get(front.Image, id=image_id)
+    args = p.PutImage(
+        image_id=image.id, size=image.size or 0, sha512=image.os_hash_value or "", format=image.disk_format or "",
+        algorithm=image.os_hash_algo or "sha512", signature=front.signature(cloud, image_id),
+    )  # fmt: skip
+    return args, _pieces(path)
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
 

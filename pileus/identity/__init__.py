@@ -6,6 +6,7 @@ The front: what other services and the program itself may use.
 from pileus.identity import limits
 from pileus.identity.access_rules import permitted
 from pileus.identity.bootstrap import bootstrap
+from pileus.identity.catalog import catalog as service_catalog
 from pileus.identity.log_in_limits import FailedLogIns
 from pileus.identity.receipts import Receipts
 from pileus.identity.rotation import check as check_keys
@@ -24,4 +25,5 @@ __all__ = [
     "find_project",
     "limits",
     "permitted",
+    "service_catalog",
 ]

@@ -6,21 +6,28 @@ The front: what other services may use. `get_image` asks what the caller may see
 from pathlib import Path
 from typing import Any
 
-from pileus.core.errors import Conflict
-from pileus.image.data import upload
+from pileus.core.errors import Conflict, EngineUnavailable
+from pileus.core.signatures import BadSignature, Signed
+from pileus.image.data import local_path, upload
+from pileus.image.drivers.base import StoreError
 from pileus.image.images import create_image, delete_image, get_image, update_image
+from pileus.image.signatures import signed
 from pileus.image.store import ACTIVE, QUEUED, Image
 
 
 def image_path(cloud: Any, image: Image) -> Path:
-    """The file with an active image's bytes, in its disk_format. Raises Conflict when it has none."""
-    if image.data is None or image.status != ACTIVE:
+    """A file with an active image's bytes, in its disk_format; what lies elsewhere is fetched for it.
+
+    Raises Conflict when it has none, EngineUnavailable when they cannot be had at present.
+    """
+    if not image.locations or image.status != ACTIVE:
         raise Conflict(f"Image {image.id} is not active: it is {image.status}.", kind="ImageNotActive")
     try:
-        path: Path = cloud.drivers["image"].path(image.data)
+        return local_path(cloud, image)
     except FileNotFoundError:
         raise Conflict(f"The data of image {image.id} is missing.", kind="ImageNotActive") from None
-    return path
+    except StoreError as error:
+        raise EngineUnavailable(f"the data of image {image.id} cannot be read: {error}") from None
 
 
 def open_data(cloud: Any, image_id: str) -> Path:
@@ -28,6 +35,19 @@ def open_data(cloud: Any, image_id: str) -> Path:
     with cloud.db.read() as tx:
         image = tx.get(Image, id=image_id)
     return image_path(cloud, image)
+
+
+def signature(cloud: Any, image_id: str) -> Signed | None:
+    """What a node shall check the image's bytes with. Raises Conflict where one is wanted and there is none."""
+    with cloud.db.read() as tx:
+        image = tx.get(Image, id=image_id)
+    try:
+        found = signed(cloud, image)
+    except BadSignature as error:
+        raise Conflict(f"Image {image_id} cannot be used: {error}.") from None
+    if found is None and cloud.drivers["image"].options.signatures_required:
+        raise Conflict(f"Image {image_id} is not signed, and this cloud boots signed images only.")
+    return found
 
 
 __all__ = [
@@ -39,6 +59,7 @@ __all__ = [
     "get_image",
     "image_path",
     "open_data",
+    "signature",
     "update_image",
     "upload",
 ]

@@ -1,24 +1,26 @@
 """An image's bytes: in as a stream, checked and hashed while they pass; out in whole or in part."""
 
-import hashlib
-import threading
-from collections.abc import Iterator
-from queue import Queue
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from pileus.core import clock, quota
+from pileus.core import clock, log, quota
 from pileus.core.db import Tx, sql
-from pileus.core.errors import BadRequest, Conflict, Gone, TooLarge
+from pileus.core.errors import BadRequest, Conflict, Gone, NotFound, TooLarge, Unavailable
 from pileus.core.tables import columns
-from pileus.image import formats
-from pileus.image.drivers.base import Store, StoreFull, Writer
+from pileus.core.wire import FileBody
+from pileus.image import cache, signatures
+from pileus.image.drivers import Stores
+from pileus.image.drivers.base import Store, StoreError, StoreFull, Writer
 from pileus.image.images import LIMITS
-from pileus.image.store import ACTIVE, QUEUED, SAVING, Image
+from pileus.image.intake import Written, take
+from pileus.image.store import ACTIVE, QUEUED, SAVING, STAGED, Image, Location
 
 MIB = 1 << 20
 MAX_SIZE = 1 << 50  # a PiB: more than any disk a guest gets
+_log = log.logger("pileus.image")
 
 _columns = columns(Image)
 _USED = sql(
@@ -29,39 +31,56 @@ _USED = sql(
 )
 
 
-class Written(NamedTuple):
-    size: int
-    virtual_size: int | None
-    checksum: str
-    sha512: str
+def new_key(image_id: str) -> str:
+    """A key begins with its image's id: whoever finds data knows whose it is."""
+    return f"{image_id}.{clock.new_hex_id()[:8]}"
 
 
-def upload(cloud: Any, image: Image, chunks: Iterator[bytes], size: int | None = None, becomes: str = ACTIVE) -> None:
+def owner(key: str) -> str:
+    """The image whose data has this key."""
+    return key.partition(".")[0]
+
+
+def writable_store(stores: Stores, name: str | None) -> Store:
+    """The store a client names for new data, or the default one. Raises BadRequest."""
+    if name is None:
+        return stores.default
+    if name not in stores.writable:
+        raise BadRequest(f"There is no store {name[:100]!r} to write to; there is {', '.join(stores.writable)}.")
+    return stores[name]
+
+
+def upload(
+    cloud: Any, image: Image, chunks: Iterator[bytes], size: int | None = None, becomes: str = ACTIVE,
+    store_name: str | None = None,
+) -> None:  # fmt: skip
     """Take an image from `queued` to `active`. However it fails, the image is `queued` again and no byte stays.
 
     It `becomes` STAGED instead where an import is to follow.
 
     Raises BadRequest, Conflict when it is not queued, UnsupportedMediaType, TooLarge, Gone when it was deleted meanwhile,
-    and what `chunks` raises.
+    Unavailable for a store that does not work, and what `chunks` raises.
     """
-    store: Store = cloud.drivers["image"]
-    key = f"{image.id}.{clock.new_hex_id()[:8]}"
-    writer = _full_is_too_large(store.create, key)
+    stores: Stores = cloud.drivers["image"]
+    store = stores.staging if becomes == STAGED else writable_store(stores, store_name)
+    key = new_key(image.id)
+    sinks = signatures.verifiers(cloud, image) if becomes == ACTIVE else []
+    writer = storing(store.create, key)
     try:
         # the key is in the row before the first byte arrives, so that no byte is ever nobody's
         with cloud.db.write() as tx:
             room = _begin(tx, image.id, key, size)
-        written = _take(writer, chunks, image, room, cloud.settings.image_content_check)
+        written = receive(writer, chunks, image, room, cloud.settings.image_content_check, sinks)
         if size is not None and written.size != size:
             raise BadRequest(f"The image was said to have {size} bytes, but {written.size} came.")
-        _full_is_too_large(writer.finish)
+        storing(writer.finish)
         with cloud.db.write() as tx:
-            _settle(tx, image, key, written, becomes)
+            _settle(tx, image, key, written, becomes, store.name)
     except BaseException:
         with cloud.db.write() as tx:
             # not only an upload that failed leads here, also one whose success could not be told
-            row = tx.find(Image, data=key)
-            settled = row is not None and row.status != SAVING
+            row = tx.find(Image, id=image.id)
+            settled = row is not None and row.status != SAVING and key in (row.data, *_keys(row))
             if not settled:
                 give_back(tx, image.id, key)
         if not settled:
@@ -69,6 +88,30 @@ def upload(cloud: Any, image: Image, chunks: Iterator[bytes], size: int | None =
         raise
     finally:
         writer.close()
+
+
+def _keys(image: Image) -> list[str]:
+    return [location.key for location in image.locations]
+
+
+def receive(
+    writer: Writer, chunks: Iterable[bytes], image: Image, room: int, checking: bool, sinks: Iterable[Any] = ()
+) -> Written:
+    """Into a store, within what the project may still have. Raises TooLarge, UnsupportedMediaType, Unavailable."""
+
+    def check_room(size: int) -> None:
+        if size > room:
+            raise _too_large()
+
+    return take(
+        chunks,
+        lambda chunk: storing(writer.write, chunk),
+        disk_format=image.disk_format,
+        container_format=image.container_format,
+        checking=checking,
+        room=check_room,
+        sinks=sinks,
+    )
 
 
 def give_back(tx: Tx, image_id: str, key: str) -> int:
@@ -84,17 +127,22 @@ def _begin(tx: Tx, image_id: str, key: str, size: int | None) -> int:
         raise Gone(f"Image {image_id} was deleted.")
     if image.status != QUEUED:
         raise Conflict(f"Image status transition from {image.status} to saving is not allowed")
-    missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
-    if missing:
-        raise BadRequest(f"Properties {', '.join(missing)} must be set prior to saving data.")
-    room = _room(tx, image.project_id)
+    check_formats(image)
+    room = room_of(tx, image.project_id)
     if room <= 0 or (size is not None and size > room):
         raise _too_large()
     tx.update(Image, image_id, status=SAVING, data=key, size=size, updated_at=clock.now())
     return room
 
 
-def _room(tx: Tx, project_id: str | None) -> int:
+def check_formats(image: Image) -> None:
+    """Raises BadRequest."""
+    missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
+    if missing:
+        raise BadRequest(f"Properties {', '.join(missing)} must be set prior to saving data.")
+
+
+def room_of(tx: Tx, project_id: str | None) -> int:
     """How many bytes a project may still store; below zero when it has too many."""
     if project_id is None:
         return MAX_SIZE
@@ -114,77 +162,88 @@ def _too_large() -> TooLarge:
     return TooLarge("The image is larger than what its project may still store (image_size_total).", kind="OverQuota")
 
 
-def _settle(tx: Tx, image: Image, key: str, written: Written, becomes: str) -> None:
+def facts(written: Written) -> dict[str, Any]:
+    """The columns that bytes decide."""
+    return {
+        "size": written.size,
+        "virtual_size": written.virtual_size,
+        "checksum": written.checksum,
+        "os_hash_algo": "sha512",
+        "os_hash_value": written.sha512,
+    }
+
+
+def _settle(tx: Tx, image: Image, key: str, written: Written, becomes: str, store: str) -> None:
+    where: dict[str, Any] = {"data": key, "locations": []}
+    if becomes == ACTIVE:
+        where = {"data": None, "locations": [Location(store, key)]}
     changed = tx.update(
         Image,
         {"id": image.id, "status": SAVING, "data": key},
         status=becomes,
-        size=written.size,
-        virtual_size=written.virtual_size,
-        checksum=written.checksum,
-        os_hash_algo="sha512",
-        os_hash_value=written.sha512,
+        **facts(written),
+        **where,
         updated_at=clock.now(),
     )
     if not changed:
         raise Gone(f"Image {image.id} was deleted while its data arrived.")
-    if _room(tx, image.project_id) < 0:  # several at once, none of which said how much would come
+    if room_of(tx, image.project_id) < 0:  # several at once, none of which said how much would come
         raise _too_large()
 
 
-def _take(writer: Writer, chunks: Iterator[bytes], image: Image, room: int, checking: bool) -> Written:
-    inspector = formats.inspector(image.disk_format, image.container_format, checking)
-    size = 0
-    with _Digest("md5") as md5, _Digest("sha512") as sha512:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > room:
-                raise _too_large()
-            md5.eat(chunk)
-            sha512.eat(chunk)
-            _full_is_too_large(writer.write, chunk)
-            inspector.eat(chunk)
-        return Written(size, inspector.finish(), md5.finish(), sha512.finish())
-
-
-class _Digest:
-    """A hash in a thread of its own: the two of them are most of an upload's work, and let go of the GIL."""
-
-    def __init__(self, name: str):
-        self._hash = hashlib.new(name, usedforsecurity=False)
-        self._name = name
-        self._chunks: Queue[bytes] = Queue(maxsize=4)
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> "_Digest":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._join()
-
-    def eat(self, chunk: bytes) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f"digest-{self._name}", daemon=True)
-            self._thread.start()
-        self._chunks.put(chunk)
-
-    def finish(self) -> str:
-        self._join()
-        return self._hash.hexdigest()
-
-    def _join(self) -> None:
-        if self._thread is not None:
-            self._chunks.put(b"")
-            self._thread.join()
-            self._thread = None
-
-    def _work(self) -> None:
-        while chunk := self._chunks.get():
-            self._hash.update(chunk)
-
-
-def _full_is_too_large(action: Any, *arguments: Any) -> Any:
+def storing(action: Any, *arguments: Any) -> Any:
+    """What a store says, in words for a client."""
     try:
         return action(*arguments)
     except StoreFull as error:
         raise TooLarge(f"The store for images is full: {error}.", detail=str(error)) from None
+    except StoreError as error:
+        raise Unavailable(f"The store for images does not work: {error}", detail=str(error)) from None
+
+
+# -- out ---------------------------------------------------------------------------------------------------------------
+
+
+def read(cloud: Any, image: Image, offset: int = 0, length: int | None = None) -> FileBody | Iterator[bytes]:
+    """The bytes from the best place there is: a file of ours, the cache, the heaviest store that answers.
+
+    A whole read of remote data fills the cache on its way. Raises NotFound, Unavailable.
+    """
+    stores: Stores = cloud.drivers["image"]
+    unreachable: list[str] = []
+    for location in in_order(stores, image):
+        try:
+            store = stores[location.store]
+            if not store.remote:
+                return store.read(location.key, offset, length)
+            if (found := cache.hit(stores, image)) is not None:
+                return FileBody(found, offset, length)
+            body = store.read(location.key, offset, length)
+            if not isinstance(body, FileBody) and offset == 0 and length in (None, image.size):
+                return cache.filling(cloud, image, body)
+            return body
+        except FileNotFoundError:
+            _log.warning("image data is missing", extra={"image": image.id, "store": location.store})
+        except StoreError as error:
+            unreachable.append(f"{location.store}: {error}")
+    if unreachable:
+        raise Unavailable(f"The data of image {image.id} cannot be read at present.", detail="; ".join(unreachable))
+    raise NotFound(f"The data of image {image.id} is missing in the store.")
+
+
+def local_path(cloud: Any, image: Image) -> Path:
+    """A whole file with the bytes; remote data is fetched into the cache for it. Raises FileNotFoundError, StoreError."""
+    stores: Stores = cloud.drivers["image"]
+    problem: Exception = FileNotFoundError(f"image {image.id} has no data")
+    for location in in_order(stores, image):
+        try:
+            found = stores[location.store].path(location.key)
+            return found if found is not None else cache.fetch(cloud, image, location)
+        except (StoreError, FileNotFoundError) as error:
+            problem = error
+    raise problem
+
+
+def in_order(stores: Stores, image: Image) -> list[Location]:
+    """The heaviest store's first; of one weight, as they were added."""
+    return sorted(image.locations, key=lambda location: -stores.weight(location.store))

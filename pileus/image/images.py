@@ -1,14 +1,17 @@
 """Images: who sees them, and how they are made, changed and deleted. Their bytes are in `data.py`."""
 
+import contextlib
 from typing import Any
 
 import msgspec
 
-from pileus.core import clock, quota
+from pileus.core import clock, quota, saga
 from pileus.core.context import Context
 from pileus.core.db import Tx
 from pileus.core.errors import Conflict, Forbidden, NotFound, TooLarge
-from pileus.image.store import ACTIVE, COMMUNITY, DEACTIVATED, PUBLIC, QUEUED, SHARED, Image, Member
+from pileus.image import cache
+from pileus.image.drivers.base import StoreError
+from pileus.image.store import ACTIVE, COMMUNITY, DEACTIVATED, PUBLIC, QUEUED, SAVING, SHARED, Image, Member
 
 MAX_PROPERTIES = MAX_TAGS = 128
 # what a quota may be set for; nothing is limited unless it is
@@ -82,6 +85,8 @@ def create_image(
         properties=properties or {},
         created_at=now,
         updated_at=now,
+        locations=[],
+        importing=None,
     )
     _check(image)
     if tx.find(Image, id=image.id):
@@ -108,15 +113,24 @@ def update_image(tx: Tx, image: Image, **changes: Any) -> Image:
     return changed
 
 
-def delete_image(tx: Tx, store: Any, image: Image) -> None:
+def delete_image(tx: Tx, stores: Any, image: Image) -> None:
     """Row and members now, the bytes once that is durable. Raises Forbidden when it is protected."""
     if image.protected:
         raise Forbidden(f"Image {image.id} is protected and cannot be deleted.")
+    saga.cancel(tx, f"image/{image.id}")
     tx.delete(Image, id=image.id)
-    key = image.data
-    if key is not None:
-        # one that is still arriving notices by itself that its image is gone
-        tx.after_commit(lambda: store.delete(key))
+    # data that still arrives notices by itself that its image is gone
+    tx.after_commit(lambda: _drop(stores, image))
+
+
+def _drop(stores: Any, image: Image) -> None:
+    """Best effort: what a store does not delete now, its next sweep does."""
+    if image.data is not None and image.status != SAVING:
+        stores.staging.delete(image.data)
+    cache.drop(stores, image.id)
+    for location in image.locations:
+        with contextlib.suppress(StoreError, FileNotFoundError):
+            stores[location.store].delete(location.key)
 
 
 def deactivate_image(tx: Tx, image: Image) -> None:

@@ -1,66 +1,114 @@
-"""What must stay true of images: an image that is `saving` has an upload alive, and all stored data is some image's."""
+"""What must stay true of images: a `saving` one has an upload alive, and all stored data is some image's."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
-from pileus.core import clock, log
+from pileus.core import clock, log, saga
 from pileus.core import reconcile as core
 from pileus.core.db import sql
+from pileus.core.errors import EngineError
 from pileus.core.reconcile import Difference
 from pileus.core.tables import columns, shape
-from pileus.image.data import give_back
-from pileus.image.drivers.base import Store
+from pileus.image import cache
+from pileus.image.data import give_back, owner
+from pileus.image.drivers import Stores
+from pileus.image.drivers.base import Store, StoreError
 from pileus.image.store import SAVING, Image, Task
 
 _log = log.logger("pileus.image")
 _columns = columns(Image)
-_KEYS = sql(sa.select(_columns.data, _columns.id, _columns.status).where(_columns.data.is_not(None)))
+_WITH_DATA = sql(sa.select(shape(Image).table).where(sa.or_(_columns.data.is_not(None), _columns.locations != "[]")))
 _EXPIRED = sql(sa.delete(shape(Task).table).where(columns(Task).expires_at < sa.bindparam("now", type_=sa.Text())))
 
 
 def reconcile(cloud: Any) -> None:
-    """Give images back whose upload died, delete data that is no image's, and forget old tasks."""
-    store: Store = cloud.drivers["image"]
-    for key, image_id, status in _rows(cloud):
+    """Give images back whose upload died, delete data that is no image's, prune the cache, and forget old tasks."""
+    stores: Stores = cloud.drivers["image"]
+    for image in _rows(cloud):
         # asked after the row was read: an upload that has ended since changed its row before it let go
-        if status == SAVING and not store.being_written(key):
+        if image.status == SAVING and image.data is not None and not _arriving(stores, image.data):
             with cloud.db.write() as tx:
-                if give_back(tx, image_id, key):
-                    _log.info("an upload had died", extra={"image": image_id})
-    # data first, rows after: data that is in no row by now is nobody's, unless somebody writes it (see `sweep`)
-    held = store.keys()
-    for key in store.sweep(held - {key for key, _, _ in _rows(cloud)}, lambda key: _wanted(cloud, key)):
-        _log.info("deleted data that no image has", extra={"data": key})
+                if give_back(tx, image.id, image.data):
+                    _log.info("an upload had died", extra={"image": image.id})
+    problems = []
+    for store in stores.holding():
+        try:
+            _sweep(cloud, store)
+        except StoreError as error:
+            problems.append(str(error))
+    cache.prune(stores)
     with cloud.db.write() as tx:
         tx.execute(_EXPIRED, now=clock.now())
+    if problems:  # the others were looked after all the same
+        raise EngineError("; ".join(problems))
+
+
+def _sweep(cloud: Any, store: Store) -> None:
+    # data first, rows after: data that is in no row by now is nobody's, unless somebody writes it (see `sweep`)
+    held = store.keys()
+    for key in store.sweep(held - _known(cloud, store), lambda key: _wanted(cloud, store, key)):
+        _log.info("deleted data that no image has", extra={"store": store.name, "data": key})
 
 
 def differences(cloud: Any) -> Iterator[Difference]:
     """What `fsck` says of images."""
-    store: Store = cloud.drivers["image"]
+    stores: Stores = cloud.drivers["image"]
     rows = _rows(cloud)
-    held = store.keys()
-    for key, image_id, status in rows:
-        if status == SAVING and not store.being_written(key):
-            yield Difference("images", "image", image_id, "is saving, but nobody uploads it")
-        elif status != SAVING and key not in held:
-            yield Difference("images", "image", image_id, "is said to have data, but there is none")
-    for key in held - {key for key, _, _ in rows}:
-        if not store.being_written(key) and not _wanted(cloud, key):
-            yield Difference("images", "data", key, "is stored, but is no image's")
+    for image in rows:
+        if image.status == SAVING and image.data is not None and not _arriving(stores, image.data):
+            yield Difference("images", "image", image.id, "is saving, but nobody uploads it")
+    for store in stores.holding():
+        try:
+            held = store.keys()
+        except StoreError as error:
+            yield Difference("images", "store", store.name, f"cannot be looked at: {error}")
+            continue
+        for image in rows:
+            for key in _keys(store, image):
+                if key not in held and not _busy(cloud, image.id):
+                    yield Difference("images", "image", image.id, f"is said to have data in {store.name}, but has none")
+        for key in held - _known(cloud, store):
+            if not store.being_written(key) and not _wanted(cloud, store, key):
+                yield Difference("images", "data", key, f"is stored in {store.name}, but is no image's")
 
 
-def _rows(cloud: Any) -> list[tuple[Any, ...]]:
+def _rows(cloud: Any) -> list[Image]:
     with cloud.db.read() as tx:
-        found: list[tuple[Any, ...]] = tx.all(_KEYS)
-    return found
+        return list(tx.rows(Image, _WITH_DATA))
 
 
-def _wanted(cloud: Any, key: str) -> bool:
+def _keys(store: Store, image: Image) -> list[str]:
+    """The data that a row says lies whole in this store."""
+    if store.name == "staging" and store.kind == "file":
+        return [image.data] if image.data is not None and image.status != SAVING else []
+    return [location.key for location in image.locations if location.store == store.name]
+
+
+def _known(cloud: Any, store: Store) -> set[str]:
+    return {key for image in _rows(cloud) for key in _keys(store, image)}
+
+
+def _wanted(cloud: Any, store: Store, key: str) -> bool:
     with cloud.db.read() as tx:
-        return tx.find(Image, data=key) is not None
+        image = tx.find(Image, id=owner(key))
+        if image is None:
+            return bool(saga.unfinished(tx, f"image/{owner(key)}"))  # its undo deletes it
+        if store.name == "cache":
+            return True
+        if key == image.data or key in _keys(store, image):
+            return True
+        return bool(saga.unfinished(tx, f"image/{image.id}"))
+
+
+def _busy(cloud: Any, image_id: str) -> bool:
+    with cloud.db.read() as tx:
+        return bool(saga.unfinished(tx, f"image/{image_id}"))
+
+
+def _arriving(stores: Stores, key: str) -> bool:
+    return any(store.being_written(key) for store in stores.holding())
 
 
 TASKS = [core.Task("images", reconcile, every=60)]

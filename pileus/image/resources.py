@@ -100,7 +100,7 @@ def task_view(row: store.Task) -> dict[str, Any]:
         "request_id": row.request_id,
         "image_id": row.image_id,
         "input": row.input,
-        "result": None,
+        "result": row.result,
         "message": row.message,
         "created_at": clock.seconds(row.created_at),
         "updated_at": clock.seconds(row.updated_at),

@@ -11,15 +11,33 @@ from pileus.image.metadefs import store as _metadefs  # noqa: F401  (its tables)
 
 # saving: bytes arrive; uploading (the API's word): they have, and wait for the import that makes the image active
 ACTIVE, DEACTIVATED, QUEUED, SAVING, STAGED = "active", "deactivated", "queued", "saving", "uploading"
+IMPORTING = "importing"
 PUBLIC, COMMUNITY, SHARED, PRIVATE = "public", "community", "shared", "private"
 VISIBILITIES = (PUBLIC, COMMUNITY, SHARED, PRIVATE)
 PENDING, ACCEPTED, REJECTED = "pending", "accepted", "rejected"
 MEMBER_STATUSES = (PENDING, ACCEPTED, REJECTED)
 
 
+class Location(msgspec.Struct):
+    """Whole data of an image: in which store, and under which key (of a store of web addresses: the address)."""
+
+    store: str
+    key: str
+    metadata: dict[str, Any] = {}
+
+
+class Importing(msgspec.Struct):
+    """How far the newest import is: which stores still wait for the data, and which did not get it."""
+
+    task: str
+    to: list[str]
+    failed: list[str] = []
+
+
 @table("images", index=[("project_id",), ("visibility",), ("status",)])
 class Image(msgspec.Struct):
-    """An image. `data` names its bytes in the store, from the moment an upload begins; they never change after."""
+    """An image. `data` names bytes on their way in or staged, from the moment they begin to arrive; `locations` has what
+    is whole. Bytes never change."""
 
     id: Key
     project_id: str | None
@@ -42,6 +60,8 @@ class Image(msgspec.Struct):
     properties: dict[str, str]
     created_at: str
     updated_at: str
+    locations: list[Location]
+    importing: Importing | None
 
     @property
     def owner(self) -> str | None:
@@ -64,9 +84,9 @@ class Member(msgspec.Struct):
     updated_at: str
 
 
-@table("image_tasks", index=[("image_id",)], references={"image_id": "images.id"}, cascade=["image_id"])
+@table("image_tasks", index=[("image_id",), ("expires_at",)])
 class Task(msgspec.Struct):
-    """What was asked of an image beside its upload, and how it ended: kept for two days."""
+    """What was asked of an image beside its upload, and how it ended: kept for two days, also when the image goes."""
 
     id: Key
     image_id: str
@@ -80,6 +100,7 @@ class Task(msgspec.Struct):
     created_at: str
     updated_at: str
     expires_at: str
+    result: dict[str, Any] | None
 
 
 class _InJson(sa.ColumnElement[bool]):
@@ -158,7 +179,7 @@ NOT_COMMUNITY = sa.or_(MINE, _image.visibility != COMMUNITY)
 NOTHING = sa.false()
 # values: visibility
 IS_VISIBILITY = _image.visibility == sa.bindparam("visibility", type_=sa.Text())
-COLUMNS = frozenset(column.name for column in _image) - {"data", "tags", "properties"}
+COLUMNS = frozenset(column.name for column in _image) - {"data", "tags", "properties", "locations", "importing"}
 
 
 def outside(column: str) -> Any:

@@ -96,7 +96,7 @@ class FakeNode(FakeCopies):
             return p.ImageReply(self.images.get(args.image_id))
 
     def put_image(self, args: p.PutImage, body: Iterable[bytes]) -> p.Image:
-        digest, size = hashlib.sha512(), 0
+        digest, size = hashlib.new(args.algorithm, usedforsecurity=False), 0
         with self._entered("put_image"):
             if have := self.images.get(args.image_id):
                 return have
@@ -105,7 +105,7 @@ class FakeNode(FakeCopies):
             size += len(chunk)
         if size != args.size or digest.hexdigest() != args.sha512:
             raise NodeError("invalid", f"image {args.image_id}: the bytes are not those announced")
-        if args.format not in ("raw", "qcow2", "iso"):
+        if args.format not in ("raw", "qcow2", "iso", "vmdk", "vdi", "vhd", "vhdx"):
             raise NodeError("invalid", f"image {args.image_id}: a node cannot boot from format {args.format}")
         image = p.Image(image_id=args.image_id, format=args.format, size=size, virtual_size=size, sha512=args.sha512)
         with self._lock:

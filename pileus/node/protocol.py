@@ -1,8 +1,7 @@
 """The node protocol: every call as data, what travels in it, and the contract `Node` which the real and the fake obey.
 
-A call is a name, one Struct in, one Struct out, a deadline and a meaning. All calls may be repeated; removing what is
-gone is success. The server is described once, in an `InstanceSpec`: the controller builds it from its rows and hands
-the same one to `ensure_disks` and `ensure_instance`.
+A call is a name, one Struct in, one Struct out, a deadline and a meaning. All may be repeated; removing what is gone is
+success. A server is described once, in an `InstanceSpec`, which `ensure_disks` and `ensure_instance` are both handed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -62,8 +61,10 @@ class ImageRef(Struct, frozen=True):
 class PutImage(Struct, frozen=True, kw_only=True):
     image_id: str
     size: int
-    sha512: str
-    format: str  # "raw" or "qcow2"; "iso" is raw
+    sha512: str  # or the hash of another `algorithm`
+    format: str  # "raw" or "qcow2"; "iso" is raw; "vmdk", "vdi", "vhd" and "vhdx" are converted once
+    algorithm: str = "sha512"
+    signature: tuple[str, str, str, bytes] | None = None  # see core.signatures.Signed
 
 
 class Image(Struct, frozen=True, kw_only=True):

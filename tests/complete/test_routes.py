@@ -50,7 +50,7 @@ WORDS = {
 # rules of OpenStack's for what is not built yet
 IDLE = {
     "os_compute_api:servers:allow_all_filters", "os_compute_api:servers:create:trusted_certs",
-    "os_compute_api:servers:show:flavor-extra-specs", "set_image_location",
+    "os_compute_api:servers:show:flavor-extra-specs",
 }  # fmt: skip
 
 

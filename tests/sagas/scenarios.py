@@ -1,5 +1,6 @@
 """For each saga: how it comes to be started, and what must be true once it is done. A new saga gets a line here."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,11 +9,20 @@ from pileus.compute.sagas.restore import RESTORE
 from pileus.compute.store import Claim, Server, ServerPort
 from pileus.core import saga
 from pileus.core.context import internal
+from pileus.image.store import Image
 from pileus.network import reconcile as network
 from pileus.network.rows import Port
 from pileus.node import protocol as p
 from tests.harness import Client, World
 from tests.spec.compute.conftest import SERVERS, Servers, make_flavor, make_image, make_network
+from tests.spec.image import images
+from tests.spec.image.web import Web
+
+# what the stage's cloud says of images: two stores to write to, and addresses on the web
+IMAGE_OPTIONS = {
+    "stores": [{"type": "file", "id": "file"}, {"type": "file", "id": "cheap"}, {"type": "http", "id": "web"}],
+    "web": {"allowed_hosts": ["127.0.0.1"], "allowed_ports": []},
+}
 
 
 class Stage:
@@ -23,6 +33,7 @@ class Stage:
         self.cloud = world.cloud
         self.client: Client = world.client("admin", "member", "reader")
         self.report_hosts()
+        self.web = Web()
         self.servers = Servers(self.client, make_image(self.client), _flavor(self.client))
         self.network_id = make_network(self.client)
         self.settle_network()
@@ -84,8 +95,20 @@ class Stage:
             "claims": claims,
             "ports": ports,
             "interfaces": interfaces,
+            "image data": self._stray_data(),
             "switch ports": sorted(key for key in driver.rows if key[0] == "port" and key[1] in ports),
         }
+
+    def _stray_data(self) -> list[str]:
+        """What lies in stores, in the staging area or in the cache, and is no image's."""
+        with self.cloud.db.read() as tx:
+            rows = tx.select(Image)
+        known = {key for row in rows for key in (row.id, row.data, *(location.key for location in row.locations))}
+        return sorted(self.cloud.drivers["image"].keys() - known)
+
+    def close(self) -> None:
+        self.web.stop()
+        self.world.stop()
 
     def server(self, server_id: str) -> Server | None:
         with self.cloud.db.read() as tx:
@@ -118,13 +141,41 @@ def _die_after_one_step(engine: saga.Engine) -> None:
 REBUILT, RESIZED = "rebuilt", "resized"
 
 
+class Thing(NamedTuple):
+    """What sagas work on: where it is deleted, and why it is broken (None: it is not, or it is gone)."""
+
+    path: str
+    why: Callable[[Stage, str], str | None]
+
+    def exists(self, stage: Stage, thing_id: str) -> bool:
+        return stage.client.get(f"{self.path}/{thing_id}").status == 200
+
+
+def _fault(stage: Stage, server_id: str) -> str | None:
+    server = stage.server(server_id)
+    broken = (
+        server is not None and server.vm_state == "error" and server.task_state is None and server.fault is not None
+    )
+    return server.fault.message if broken and server is not None and server.fault is not None else None
+
+
+def _message(stage: Stage, image_id: str) -> str | None:
+    tasks = stage.client.get(f"{images.IMAGES}/{image_id}/tasks").ok(200)["tasks"]
+    return tasks[-1]["message"] if tasks[-1]["status"] == "failure" else None
+
+
+SERVER = Thing(SERVERS, _fault)
+IMAGE = Thing(images.IMAGES, _message)
+
+
 class Scenario(NamedTuple):
-    """`start` brings the saga into being on a prepared stage and returns its server's id; `done` says whether it worked."""
+    """`start` brings the saga into being on a prepared stage and returns its thing's id; `done` says whether it worked."""
 
     prepare: Callable[[Stage], str]
     start: Callable[[Stage, str], str]
     done: Callable[[Stage, str], bool]
-    undoes: bool = False  # a failure takes back all its effects at once; others leave the server to be deleted
+    undoes: bool = False  # a failure takes back all its effects at once; others leave the thing to be deleted
+    of: Thing = SERVER
 
 
 def _nothing(stage: Stage) -> str:
@@ -241,7 +292,54 @@ def _is_gone(stage: Stage, server_id: str) -> bool:
     return stage.server(server_id) is None
 
 
+def _staged(stage: Stage) -> str:
+    image = images.bare(stage.client)
+    images.stage(stage.client, image, b"bytes").ok(204)
+    return str(image["id"])
+
+
+def _queued(stage: Stage) -> str:
+    return str(images.bare(stage.client)["id"])
+
+
+def _uploaded(stage: Stage) -> str:
+    return str(images.active(stage.client)["id"])
+
+
+def _import(stage: Stage, image_id: str) -> str:
+    images.bring_in(stage.client, {"id": image_id}, all_stores=True).ok(202)
+    return image_id
+
+
+def _locate(stage: Stage, image_id: str) -> str:
+    url = stage.web.put("/located", b"bytes")
+    promise = {"os_hash_algo": "sha256", "os_hash_value": hashlib.sha256(b"bytes").hexdigest()}
+    body = {"url": url, "validation_data": promise}
+    stage.client.post(f"{images.IMAGES}/{image_id}/locations", body).ok(202)
+    return image_id
+
+
+def _cache(stage: Stage, image_id: str) -> str:
+    stage.client.put(f"/image/v2/cache/{image_id}").ok(202)
+    return image_id
+
+
+def _is_stored(*stores: str) -> Callable[[Stage, str], bool]:
+    def done(stage: Stage, image_id: str) -> bool:
+        image = stage.client.get(f"{images.IMAGES}/{image_id}").ok(200)
+        return image["status"] == "active" and image["stores"] == ",".join(stores) and image["size"] == 5
+
+    return done
+
+
+def _is_cached(stage: Stage, image_id: str) -> bool:
+    return image_id in set(stage.cloud.drivers["image"].keys())
+
+
 SCENARIOS = {
+    "image-import": Scenario(_staged, _import, _is_stored("cheap", "file"), of=IMAGE),
+    "image-location": Scenario(_queued, _locate, _is_stored("web"), undoes=True, of=IMAGE),
+    "image-cache": Scenario(_uploaded, _cache, _is_cached, of=IMAGE),
     "server-create": Scenario(_nothing, _create, _is("active", "running"), undoes=True),
     "server-delete": Scenario(_running, _delete, _is_gone),
     "server-start": Scenario(_stopped, _action("os-start"), _is("active", "running")),

@@ -11,8 +11,7 @@ from pileus.compute.sagas import create
 from pileus.core.errors import EngineError
 from pileus.core.saga import Action, Run, Saga, Step
 from tests.harness import World
-from tests.sagas.scenarios import SCENARIOS, Stage
-from tests.spec.compute.conftest import SERVERS
+from tests.sagas.scenarios import IMAGE_OPTIONS, SCENARIOS, Scenario, Stage
 
 SAGAS = {saga.kind: saga for saga in services.sagas()}
 EACH_SAGA = pytest.mark.parametrize("kind", sorted(SAGAS))
@@ -32,17 +31,17 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Stage]]:
     at_hand: list[Stage] = []
     yield at_hand
     for stage in at_hand:
-        stage.world.stop()
+        stage.close()
 
 
 @pytest.fixture
 def stage(stages: list[Stage], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     if not stages:
-        stages.append(Stage(World(tmp_path_factory.mktemp("stage"), fake_nodes=2)))
+        stages.append(Stage(World(tmp_path_factory.mktemp("stage"), fake_nodes=2, image=IMAGE_OPTIONS)))
     stages[0].report_hosts()
     yield stages[0]
     if any(stages[0].unfinished()) or not _empty(stages[0]):
-        stages.pop().world.stop()
+        stages.pop().close()
 
 
 class Broken(EngineError):
@@ -82,19 +81,19 @@ def test_every_saga_has_a_scenario() -> None:
 @EACH_SAGA
 def test_each_step_may_run_twice(stage: Stage, kind: str) -> None:
     scenario = SCENARIOS[kind]
-    server_id = scenario.start(stage, scenario.prepare(stage))
+    thing_id = scenario.start(stage, scenario.prepare(stage))
     stage.run(altered(kind, lambda step: (twice(step.do), step.undo)))
-    assert scenario.done(stage, server_id)
-    _ends_clean(stage, server_id)
+    assert scenario.done(stage, thing_id)
+    _ends_clean(stage, scenario, thing_id)
 
 
 @EACH_SAGA
 def test_a_controller_may_die_between_any_two_steps(stage: Stage, kind: str) -> None:
     scenario = SCENARIOS[kind]
-    server_id = scenario.start(stage, scenario.prepare(stage))
+    thing_id = scenario.start(stage, scenario.prepare(stage))
     stage.run(one_step_an_engine=True)
-    assert scenario.done(stage, server_id)
-    _ends_clean(stage, server_id)
+    assert scenario.done(stage, thing_id)
+    _ends_clean(stage, scenario, thing_id)
 
 
 @pytest.mark.parametrize("when", ["before its effect", "after its effect"])
@@ -113,44 +112,42 @@ def test_a_failure_at_any_step_leaves_nothing_behind(stage: Stage, kind: str, st
         return do, undo
 
     scenario = SCENARIOS[kind]
-    server_id = scenario.prepare(stage)
+    thing_id = scenario.prepare(stage)
     before = stage.effects()
-    server_id = scenario.start(stage, server_id)
+    thing_id = scenario.start(stage, thing_id)
     stage.run(altered(kind, failing))
     if scenario.undoes:
         assert stage.effects() == before
-        server = stage.server(server_id)
-        assert server is not None and server.vm_state == "error" and server.fault is not None
-        assert step in server.fault.message and server.task_state is None
-    _ends_clean(stage, server_id)
+        assert step in (scenario.of.why(stage, thing_id) or "")
+    _ends_clean(stage, scenario, thing_id)
 
 
 @EACH_STEP
 def test_a_delete_in_the_middle_wins(stage: Stage, kind: str, step: str) -> None:
-    """Somebody deletes the server while the saga is at this step."""
+    """Somebody deletes the thing while the saga is at this step."""
     scenario = SCENARIOS[kind]
-    server_id = scenario.start(stage, scenario.prepare(stage))
+    thing_id = scenario.start(stage, scenario.prepare(stage))
 
     def deleting(candidate: Step) -> tuple[Action, Action | None]:
         def do(run: Run) -> dict[str, Any] | None:
             result = candidate.do(run)
             if candidate.name == step:
-                stage.client.delete(f"{SERVERS}/{server_id}")
+                stage.client.delete(f"{scenario.of.path}/{thing_id}")
             return result
 
         return do, candidate.undo
 
     stage.run(altered(kind, deleting))
-    assert stage.server(server_id) is None
+    assert not scenario.of.exists(stage, thing_id)
     _is_clean(stage)
 
 
-def _ends_clean(stage: Stage, server_id: str) -> None:
-    """Whatever became of the server, it can be deleted, and then nothing is left of it."""
-    if stage.server(server_id) is not None:
-        stage.client.delete(f"{SERVERS}/{server_id}").ok(204)
+def _ends_clean(stage: Stage, scenario: Scenario, thing_id: str) -> None:
+    """Whatever became of it, it can be deleted, and then nothing is left of it."""
+    if scenario.of.exists(stage, thing_id):
+        stage.client.delete(f"{scenario.of.path}/{thing_id}").ok(204)
         stage.run()
-    assert stage.server(server_id) is None
+    assert not scenario.of.exists(stage, thing_id)
     _is_clean(stage)
 
 

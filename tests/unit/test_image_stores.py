@@ -164,7 +164,7 @@ def test_data_that_is_no_images_is_deleted_and_all_other_kept(fresh: World) -> N
     member = fresh.client("member", "reader")
     image = bare(member)
     member.request("PUT", f"{IMAGES}/{image['id']}/file", headers=BYTES, upload=iter([b"kept"])).ok(204)
-    store = fresh.cloud.drivers["image"]
+    store = fresh.cloud.drivers["image"].default
     written(store, "stray", b"x")
     assert [found.id for found in reconcile.differences(fresh.cloud)] == ["stray"]
     reconcile.reconcile(fresh.cloud)
@@ -172,7 +172,9 @@ def test_data_that_is_no_images_is_deleted_and_all_other_kept(fresh: World) -> N
     assert member.get(f"{IMAGES}/{image['id']}/file").ok(200) == b"kept"
     (key,) = store.keys()
     store.delete(key)
-    assert [found.what for found in reconcile.differences(fresh.cloud)] == ["is said to have data, but there is none"]
+    assert [found.what for found in reconcile.differences(fresh.cloud)] == [
+        "is said to have data in file, but has none"
+    ]
     member.get(f"{IMAGES}/{image['id']}/file").refused(404, "missing")
 
 
@@ -211,7 +213,7 @@ def test_a_lost_answer_of_the_database_costs_no_active_image_its_data(fresh: Wor
 
 
 def test_the_task_does_its_work_when_the_cloud_starts(fresh: World) -> None:
-    written(fresh.cloud.drivers["image"], "stray", b"x")
+    written(fresh.cloud.drivers["image"].default, "stray", b"x")
     fresh.cloud.start()
     for _ in range(200):
         if not fresh.cloud.drivers["image"].keys():

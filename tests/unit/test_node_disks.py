@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pileus.core.signatures import Signed
 from pileus.node import protocol as p
 from pileus.node.disk.disks import plan
 from pileus.node.disk.images import ImageCache, receive
@@ -16,6 +17,7 @@ from pileus.node.errors import NodeError
 from pileus.node.instances import Instances, Kept
 from pileus.node.vm.console import tail
 from tests.node_contract import BYTES, image_of, spec_of
+from tests.signing import signed
 
 GIB = 1 << 30
 
@@ -98,6 +100,50 @@ def test_a_qcow2_with_a_backing_file_is_refused_whole(tmp_path: Path) -> None:
     content = (tmp_path / "o.qcow2").read_bytes()
     with pytest.raises(NodeError, match="backing"):
         ImageCache(tmp_path / "base").put(image_of(content, format="qcow2"), [content])
+
+
+@pytest.mark.skipif(not shutil.which("qemu-img"), reason="needs qemu-img")
+@pytest.mark.parametrize(("declared", "kind"), [("vmdk", "vmdk"), ("vdi", "vdi"), ("vhd", "vpc"), ("vhdx", "vhdx")])
+def test_other_formats_are_converted_once_when_they_arrive(tmp_path: Path, declared: str, kind: str) -> None:
+    (tmp_path / "disk.raw").write_bytes(b"boot" * 1024 + bytes(4 << 20))
+    command = ["qemu-img", "convert", "-f", "raw", "-O", kind, "disk.raw", "disk.other"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=20)
+    content = (tmp_path / "disk.other").read_bytes()
+    cache = ImageCache(tmp_path / "base")
+    image = cache.put(image_of(content, format=declared), [content])
+    assert image.format == "qcow2" and image.virtual_size >= 4 << 20
+    assert cache.path(image.image_id).read_bytes()[:4] == b"QFI\xfb"
+    assert len(list((tmp_path / "base").iterdir())) == 2
+    for lie in ("qcow2", "raw", "vdi" if declared != "vdi" else "vmdk"):
+        with pytest.raises(NodeError, match="content is"):
+            cache.put(image_of(content, format=lie), [content])
+
+
+def test_a_vmdk_whose_extents_are_other_files_is_refused(tmp_path: Path) -> None:
+    content = b'# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType="monolithicFlat"\n'
+    content = (content + b'RW 20480 FLAT "/etc/shadow" 0\n').ljust(4096, b"\n")
+    with pytest.raises(NodeError):
+        ImageCache(tmp_path / "base").put(image_of(content, format="vmdk"), [content])
+    assert list((tmp_path / "base").iterdir()) == []
+
+
+def test_another_hash_than_sha512_is_held_to_as_well(tmp_path: Path) -> None:
+    cache = ImageCache(tmp_path / "base")
+    digest = hashlib.sha256(BYTES).hexdigest()
+    assert cache.put(image_of(BYTES, algorithm="sha256", sha512=digest), [BYTES])
+    for wrong in ({"algorithm": "sha256"}, {"algorithm": "crc32", "sha512": digest}):
+        with pytest.raises(NodeError, match=r"sha256|crc32"):
+            cache.put(image_of(BYTES, **wrong), [BYTES])
+
+
+def test_a_signature_that_came_with_an_image_has_to_hold(tmp_path: Path) -> None:
+    cache = ImageCache(tmp_path / "base")
+    certificate, signature = signed("RSA-PSS", BYTES)
+    good = Signed(signature, "SHA-256", "RSA-PSS", certificate)
+    assert cache.put(image_of(BYTES, signature=good), [BYTES])
+    bad = good._replace(signature=signed("RSA-PSS", b"other bytes")[1])
+    with pytest.raises(NodeError, match="signature"):
+        cache.put(image_of(BYTES, signature=bad), [BYTES])
 
 
 BASE = p.Image(image_id="i", format="qcow2", size=10, virtual_size=2 * GIB)

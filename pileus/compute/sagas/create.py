@@ -130,10 +130,9 @@ def push(run: Run, host: str, image_id: str, elsewhere: str | None = None) -> No
         if not first:
             raise Wait(0.1)
         with run.db.read() as tx:
-            image = images.find_stored(tx, image_id)
-        if image is not None:
-            args = p.PutImage(image_id=image.id, size=image.size, sha512=image.sha512, format=image.format)
-            node.put_image(args, images.read(run.cloud, image.id))
+            stored = images.is_stored(tx, image_id)
+        if stored:
+            node.put_image(*images.to_send(run.cloud, image_id))
             return
         other = node_of(run, elsewhere) if elsewhere else None
         held = other.has_image(p.ImageRef(image_id)).image if other else None

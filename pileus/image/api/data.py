@@ -1,7 +1,7 @@
 """An image's bytes (Image API, "Image data")."""
 
 from pileus.core import partial
-from pileus.core.errors import BadRequest, Forbidden, NotFound, UnsupportedMediaType
+from pileus.core.errors import BadRequest, Forbidden, UnsupportedMediaType
 from pileus.core.wire import Request, Response
 from pileus.image import data
 from pileus.image.api.base import api, image
@@ -13,7 +13,8 @@ BYTES = "application/octet-stream"
 @api.put("/v2/images/{image_id}/file", policy="upload_image", on=image, status=204, tx="", stream=True)
 def upload_image(rq: Request, found: Image) -> None:
     """Upload an image's data."""
-    data.upload(rq.cloud, found, rq.upload, announced(rq))
+    store = rq.headers.get("x-image-meta-store")
+    data.upload(rq.cloud, found, rq.upload, announced(rq), store_name=store)
 
 
 @api.get("/v2/images/{image_id}/file", policy="download_image", on=image, tx="")
@@ -21,19 +22,15 @@ def download_image(rq: Request, found: Image) -> Response:
     """Download an image's data, or a range of it."""
     if found.status == DEACTIVATED and "admin" not in rq.ctx.roles:
         raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
-    if found.status not in (ACTIVE, DEACTIVATED) or found.data is None:
+    if found.status not in (ACTIVE, DEACTIVATED) or not found.locations:
         return Response(None, 204)
-    size, etag = found.size or 0, f'"{found.checksum}"'
+    size, etag = found.size or 0, f'"{found.checksum or found.id}"'
     asked = partial.asked(rq, size, etag)
     if isinstance(asked, Response):
         return asked
-    try:
-        body = rq.cloud.drivers["image"].read(found.data, *(asked or (0, size)))
-    except FileNotFoundError:
-        raise NotFound(f"The data of image {found.id} is missing in the store.") from None
-    return partial.respond(
-        body, asked, size, {"content-type": BYTES, "etag": etag, "content-md5": found.checksum or ""}
-    )
+    body = data.read(rq.cloud, found, *(asked or (0, size)))
+    sums = {"content-md5": found.checksum} if found.checksum else {}
+    return partial.respond(body, asked, size, {"content-type": BYTES, "etag": etag, **sums})
 
 
 def announced(rq: Request) -> int | None:

@@ -1,29 +1,42 @@
 """Images (Image API, "Images")."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from pileus.core import paging
+from pileus.core.db import Tx
 from pileus.core.errors import Forbidden
 from pileus.core.wire import Request, Response
-from pileus.image import images, imports, protections
+from pileus.image import images, locations, protections
 from pileus.image.api import listing, patch
 from pileus.image.api.base import api, image
+from pileus.image.drivers import Stores
 from pileus.image.resources import IMAGE, READ_ONLY, check_property, check_settable
-from pileus.image.store import ACTIVE, COMMUNITY, DEACTIVATED, PUBLIC, Image
+from pileus.image.store import COMMUNITY, PUBLIC, Image, Location
 
 
 def viewer(rq: Request) -> Callable[[Image], dict[str, Any]]:
     view = IMAGE.viewer(rq)
-    store = rq.cloud.drivers["image"].name
+    stores: Stores = rq.cloud.drivers["image"]
     guard = protections.guard(rq)
 
     def show(row: Image) -> dict[str, Any]:
         body = view(msgspec.structs.replace(row, properties=guard.readable(row.properties)) if guard else row)
-        if row.status in (ACTIVE, DEACTIVATED):
-            body["stores"] = store
+        if row.locations:
+            body["stores"] = ",".join(stores.ordered([location.store for location in row.locations]))
+        if row.importing is not None:
+            body["os_glance_import_task"] = row.importing.task
+            body["os_glance_importing_to_stores"] = ",".join(row.importing.to)
+            body["os_glance_failed_import"] = ",".join(row.importing.failed)
+        if (stores.options.locations or stores.options.direct_url) and rq.allows("get_image_location", row):
+            found = locations.view(stores, row)
+            if stores.options.locations:
+                body["locations"] = found
+            if stores.options.direct_url and found:
+                body["direct_url"] = found[0]["url"]
         return body
 
     return show
@@ -58,10 +71,22 @@ def list_images(rq: Request) -> dict[str, Any]:
 @api.post("/v2/images", policy="add_image", status=201)
 def create_image(rq: Request) -> Response:
     """Create an image without data."""
-    for name in rq.json:
+    made = create(rq, rq.json, rq.tx)
+    stores: Stores = rq.cloud.drivers["image"]
+    headers = {
+        "location": f"{rq.base}/v2/images/{made.id}",
+        "openstack-image-store-ids": ",".join(stores.ordered(list(stores.writable))),
+        "openstack-image-import-methods": ",".join(stores.options.import_methods),
+    }
+    return Response(viewer(rq)(made), 201, headers)
+
+
+def create(rq: Request, described: dict[str, Any], tx: Tx) -> Image:
+    """A queued image as it is described. Raises Forbidden, BadRequest, Conflict, OverQuota."""
+    for name in described:
         if name in READ_ONLY or name not in IMAGE.fields:
             check_settable(name)
-    given = IMAGE.parse_create(rq, rq.json)
+    given = IMAGE.parse_create(rq, described)
     properties = {name: check_property(name, value) for name, value in given.pop("extra", {}).items()}
     guard = protections.guard(rq)
     for name in properties:
@@ -71,13 +96,7 @@ def create_image(rq: Request) -> Response:
     if project_id != rq.ctx.project_id and not rq.allows("add_image", owner):
         raise Forbidden(f"You are not permitted to create images owned by '{project_id}'.")
     _authorize_visibility(rq, given["visibility"], owner)
-    made = images.create_image(rq.tx, project_id, properties=properties, **given)
-    headers = {
-        "location": f"{rq.base}/v2/images/{made.id}",
-        "openstack-image-store-ids": rq.cloud.drivers["image"].name,
-        "openstack-image-import-methods": ",".join(imports.METHODS),
-    }
-    return Response(viewer(rq)(made), 201, headers)
+    return images.create_image(tx, project_id, properties=properties, **given)
 
 
 @api.get("/v2/images/{image_id}", policy="get_image", on=image)
@@ -86,15 +105,59 @@ def show_image(rq: Request, found: Image) -> dict[str, Any]:
     return viewer(rq)(found)
 
 
-@api.patch("/v2/images/{image_id}", policy="modify_image", on=image)
+@api.patch("/v2/images/{image_id}", policy="modify_image", on=image, tx="")
 def update_image(rq: Request, found: Image) -> dict[str, Any]:
     """Change an image by a JSON patch."""
-    changes = patch.apply(found, patch.parse(rq), protections.guard(rq))
-    if "visibility" in changes and changes["visibility"] != found.visibility:
-        _authorize_visibility(rq, changes["visibility"], found)
-    if changes.get("project_id", found.project_id) != found.project_id and "admin" not in rq.ctx.roles:
-        raise Forbidden("You are not permitted to change the owner of an image.")
-    return viewer(rq)(images.update_image(rq.tx, found, **changes) if changes else found)
+    asked = patch.parse(rq)
+    moves = _location_changes(rq, found, [change for change in asked if change.name == patch.LOCATIONS])
+    with rq.cloud.db.write() as tx:
+        found = images.get_image(tx, rq.ctx, found.id)
+        changes = patch.apply(
+            found, [change for change in asked if change.name != patch.LOCATIONS], protections.guard(rq)
+        )
+        if "visibility" in changes and changes["visibility"] != found.visibility:
+            _authorize_visibility(rq, changes["visibility"], found)
+        if changes.get("project_id", found.project_id) != found.project_id and "admin" not in rq.ctx.roles:
+            raise Forbidden("You are not permitted to change the owner of an image.")
+        if changes:
+            found = images.update_image(tx, found, **changes)
+        for move in moves:
+            found = move(tx, found)
+    return viewer(rq)(found)
+
+
+def _location_changes(rq: Request, found: Image, asked: list[patch.Change]) -> list[Callable[[Tx, Image], Image]]:
+    """What is to be done in the transaction; what has to be asked outside is asked here, before it. Raises Forbidden."""
+    stores: Stores = rq.cloud.drivers["image"]
+    moves: list[Callable[[Tx, Image], Image]] = []
+    for change in asked:
+        if not stores.options.locations:
+            raise Forbidden("It is not allowed to change the locations of an image.")
+        rq.authorize("delete_image_location" if change.operation == "remove" else "set_image_location", found)
+        if change.operation == "remove":
+            moves.append(partial(_remove_location, stores, int(change.place)))
+        elif change.operation == "replace":
+            moves.append(partial(_replace_locations, stores, change.value))
+        else:
+            location, promise = locations.parse(stores, change.value)
+            size = locations.measure(stores, location.key)
+            position = None if change.place == "-" else int(change.place)
+            moves.append(partial(_add_location, location, promise, size, position))
+    return moves
+
+
+def _remove_location(stores: Stores, position: int, tx: Tx, row: Image) -> Image:
+    return locations.remove_location(tx, stores, row, position)
+
+
+def _replace_locations(stores: Stores, given: Any, tx: Tx, row: Image) -> Image:
+    return locations.replace_locations(tx, stores, row, given)
+
+
+def _add_location(
+    location: Location, promise: dict[str, str], size: int, position: int | None, tx: Tx, row: Image
+) -> Image:
+    return locations.add_location(tx, row, location, promise, size, position)
 
 
 @api.delete("/v2/images/{image_id}", policy="delete_image", on=image)

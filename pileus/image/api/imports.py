@@ -4,12 +4,14 @@ from typing import Any
 
 from pileus.core import paging
 from pileus.core.errors import BadRequest, NotFound
-from pileus.core.wire import Request
+from pileus.core.wire import Request, Response
 from pileus.image import data, imports
 from pileus.image.api.base import api, image
 from pileus.image.api.data import announced
+from pileus.image.api.images import create
 from pileus.image.resources import task_view
 from pileus.image.store import STAGED, Image, Task
+from pileus.image.web import check_url
 
 
 @api.put("/v2/images/{image_id}/stage", policy="upload_image", on=image, status=204, tx="", stream=True)
@@ -18,17 +20,13 @@ def stage_image(rq: Request, found: Image) -> None:
     data.upload(rq.cloud, found, rq.upload, announced(rq), becomes=STAGED)
 
 
-@api.post("/v2/images/{image_id}/import", policy="modify_image", on=image, status=202)
+@api.post("/v2/images/{image_id}/import", policy="get_image", on=image, status=202)
 def import_image(rq: Request, found: Image) -> None:
     """Import an image's data."""
-    method = rq.json.get("method")
-    name = method.get("name") if isinstance(method, dict) else None
-    if not isinstance(name, str):
-        raise BadRequest("Invalid input: the body must have 'method', an object with a 'name'.")
-    stores = rq.json.get("stores")
-    if stores is not None and stores != [rq.cloud.drivers["image"].name]:
-        raise BadRequest(f"Invalid input: 'stores' can only be {[rq.cloud.drivers['image'].name]}.")
-    imports.import_image(rq.tx, rq.ctx, found, name, rq.json)
+    stores = rq.cloud.drivers["image"]
+    asked = imports.parse(stores, rq.json, rq.headers.get("x-image-meta-store"))
+    rq.authorize("copy_image" if asked.method == imports.COPY else "modify_image", found)
+    imports.import_image(rq.tx, stores, rq.ctx, found, asked)
 
 
 @api.get("/v2/images/{image_id}/tasks", policy="get_image", on=image)
@@ -41,10 +39,11 @@ def list_image_tasks(rq: Request, found: Image) -> dict[str, Any]:
 def list_tasks(rq: Request) -> dict[str, Any]:
     """List what was asked of all images, newest first."""
     limit = rq.query.number("limit")
+    where = [paging.Where(name, "eq", rq.query.get(name)) for name in ("type", "status") if name in rq.query]
     found = paging.page(
         rq,
         Task,
-        [],
+        where,
         [paging.Sort("created_at", True)],
         limit=25 if limit is None else min(limit, 1000),
         marker=rq.query.get("marker"),
@@ -53,6 +52,23 @@ def list_tasks(rq: Request) -> dict[str, Any]:
     if found.more and found.rows:
         body["next"] = f"/v2/tasks?marker={found.rows[-1].id}" + (f"&limit={limit}" if limit else "")
     return body
+
+
+@api.post("/v2/tasks", policy="tasks_api_access", status=201)
+def create_task(rq: Request) -> Response:
+    """Make an image of what lies at an address."""
+    kind, given = rq.json.get("type"), rq.json.get("input")
+    if kind != "import":
+        raise BadRequest(f"Invalid input: there are no tasks of type {str(kind)[:50]!r}; there is 'import'.")
+    if not isinstance(given, dict) or not isinstance(given.get("image_properties"), dict):
+        raise BadRequest("Invalid input: 'input' must have import_from, import_from_format and image_properties.")
+    stores = rq.cloud.drivers["image"]
+    check_url(given.get("import_from"), stores.options.web)
+    described = {"disk_format": given.get("import_from_format"), **given["image_properties"]}
+    made = create(rq, described, rq.tx)
+    data.check_formats(made)
+    found = imports.import_url(rq.tx, stores, rq.ctx, made, given["import_from"], given)
+    return Response(task_view(found), 201, {"location": f"{rq.base}/v2/tasks/{found.id}"})
 
 
 def task(rq: Request, task_id: str) -> Task:

@@ -15,10 +15,14 @@ _V21 = ("application/openstack-images-v2.1-json-patch", "application/json-patch+
 _OPERATIONS = ("add", "remove", "replace")
 
 
+LOCATIONS = "locations"
+
+
 class Change(NamedTuple):
     operation: str
     name: str
     value: Any
+    place: str = ""  # of a location: `-` for the end, or its number
 
 
 def parse(rq: Request) -> list[Change]:
@@ -62,8 +66,8 @@ def _change(operation: str, path: Any, item: dict[str, Any]) -> Change:
     if not isinstance(path, str) or not path.startswith("/"):
         raise BadRequest(f"Pointer {str(path)[:100]!r} does not start with '/'.")
     parts = path[1:].split("/")
-    if parts[0] == "locations":  # told as such, however deep the path
-        raise Forbidden("It is not allowed to change the locations of an image.")
+    if parts[0] == LOCATIONS:
+        return _location(operation, parts[1:], item)
     if len(parts) != 1 or not parts[0].strip():
         raise BadRequest(f"Invalid JSON pointer {path[:100]!r}: it must name one attribute of the image.")
     if "~" in parts[0].replace("~0", "").replace("~1", ""):
@@ -73,6 +77,17 @@ def _change(operation: str, path: Any, item: dict[str, Any]) -> Change:
     return Change(operation, parts[0].replace("~1", "/").replace("~0", "~"), item.get("value"))
 
 
+def _location(operation: str, rest: list[str], item: dict[str, Any]) -> Change:
+    """`/locations` is replaced as a whole, `/locations/-` and `/locations/0` are added, the latter also removed."""
+    place = rest[0] if rest else ""
+    fits = {"replace": not rest, "remove": place.isdecimal(), "add": place == "-" or place.isdecimal()}[operation]
+    if not fits or len(rest) > 1 or len(place) > 4:
+        raise BadRequest(f"Invalid JSON pointer: a location cannot be the subject of {operation} like this.")
+    if operation != "remove" and "value" not in item:
+        raise BadRequest(f"Operation {operation!r} requires a member named 'value'.")
+    return Change(operation, LOCATIONS, item.get("value"), place)
+
+
 def apply(image: Image, changes: list[Change], guard: Guard) -> dict[str, Any]:
     """The columns that these changes, in their order, give a new value. Raises Forbidden, BadRequest, Conflict.
 
@@ -80,7 +95,7 @@ def apply(image: Image, changes: list[Change], guard: Guard) -> dict[str, Any]:
     """
     columns: dict[str, Any] = {}
     properties = dict(image.properties)
-    for operation, name, value in changes:
+    for operation, name, value, _ in changes:
         field = IMAGE.fields.get(name)
         if name in READ_ONLY or name == "id":
             raise Forbidden(f"Attribute '{name}' is read-only.")

@@ -1,5 +1,8 @@
 """What a store of image data must do. Keys name data; data never changes once it is whole."""
 
+import contextlib
+import fcntl
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +12,10 @@ from pileus.core.wire import FileBody
 
 class StoreFull(Exception):
     """There is no room for more data."""
+
+
+class StoreError(Exception):
+    """The store does not do what was asked: it cannot be reached, or refuses."""
 
 
 class Writer(Protocol):
@@ -30,7 +37,20 @@ class Writer(Protocol):
 
 
 class Store(Protocol):
+    """A read-only one takes nothing: `create` raises StoreError, and `keys` is empty."""
+
     name: str  # what clients see it called
+    kind: str
+    remote: bool  # its data is worth a copy in the cache
+    read_only: bool
+    weight: int
+    description: str
+
+    def url(self, key: str) -> str:
+        """Called to show where data is."""
+
+    def size(self, key: str) -> int:
+        """Called for data that came by another way than ours. Raises FileNotFoundError or StoreError."""
 
     def create(self, key: str) -> Writer:
         """Called before the database hears of the key. Raises StoreFull."""
@@ -38,8 +58,8 @@ class Store(Protocol):
     def read(self, key: str, offset: int = 0, length: int | None = None) -> FileBody | Iterator[bytes]:
         """Called for downloads. Raises FileNotFoundError."""
 
-    def path(self, key: str) -> Path:
-        """Called to send the data to a host: a file to read. Raises FileNotFoundError."""
+    def path(self, key: str) -> Path | None:
+        """Called to send the data to a host: a file to read, None where there is no such file. Raises FileNotFoundError."""
 
     def delete(self, key: str) -> None:
         """Called after the image's row is gone; what is gone already is fine."""
@@ -52,3 +72,33 @@ class Store(Protocol):
 
     def sweep(self, keys: Iterable[str], wanted: Callable[[str], bool]) -> list[str]:
         """Delete those that nobody writes and that are not `wanted`, which is asked last; returns what was deleted."""
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[str]:
+    """Try to hold the file's lock: `free` (held while in the block), `busy`, or `gone`."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield "gone"
+        return
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield "busy"
+            return
+        yield "free"
+    finally:
+        os.close(file)
+
+
+def born_locked(path: Path) -> int:
+    """A new file that is locked before anybody can take it for a leftover."""
+    while True:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            os.ftruncate(file, 0)  # what a writer of the same key left that has died
+            return file
+        os.close(file)  # a sweep came between birth and lock

@@ -11,13 +11,26 @@ from pileus.image.drivers.base import StoreFull, Writer
 class FakeStore:
     """Keeps data in a dictionary. `room` is how many bytes it takes before it is full."""
 
-    name = "fake"
+    kind = "fake"
+    remote = False
+    read_only = False
+    weight = 0
+    description = ""
 
-    def __init__(self, room: int | None = None):
+    def __init__(self, room: int | None = None, name: str = "fake"):
+        self.name = name
         self.room = room
         self.data: dict[str, bytes] = {}
         self.arriving: dict[str, bytearray] = {}
         self.open: set[str] = set()
+
+    def url(self, key: str) -> str:
+        return f"fake://{self.name}/{key}"
+
+    def size(self, key: str) -> int:
+        if key not in self.data:
+            raise FileNotFoundError(key)
+        return len(self.data[key])
 
     def create(self, key: str) -> Writer:
         self.arriving[key] = bytearray()

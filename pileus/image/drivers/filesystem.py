@@ -6,13 +6,12 @@ when a process dies, so a file without a lock is never an upload that still runs
 
 import contextlib
 import errno
-import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pileus.core.wire import FileBody
-from pileus.image.drivers.base import StoreFull, Writer
+from pileus.image.drivers.base import StoreError, StoreFull, Writer, born_locked, locked
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -28,24 +27,42 @@ def _room() -> Iterator[None]:
 
 
 class FileStore:
-    """The state folder's `images`."""
+    """A folder: the state folder's `images`, or any other."""
 
-    name = "file"
+    kind = "file"
+    remote = False
 
-    def __init__(self, folder: Path):
+    def __init__(
+        self, folder: Path, name: str = "file", weight: int = 0, description: str = "", read_only: bool = False
+    ):
+        self.name, self.weight, self.description, self.read_only = name, weight, description, read_only
         self.folder = folder
         self.incoming = folder / "incoming"
         self.incoming.mkdir(parents=True, exist_ok=True)
 
+    def url(self, key: str) -> str:
+        return (self.folder / key).absolute().as_uri()
+
+    def size(self, key: str) -> int:
+        return self.path(key).stat().st_size
+
     def create(self, key: str) -> Writer:
+        if self.read_only:
+            raise StoreError(f"{self.name} is read-only")
         path = self.incoming / key
         with _room():
-            while True:
-                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
-                fcntl.flock(file, fcntl.LOCK_EX)
-                if os.fstat(file).st_nlink:
-                    return _FileWriter(key, file, path, self.folder / key)
-                os.close(file)  # a sweep came between birth and lock, and took it for a leftover
+            return _FileWriter(key, born_locked(path), path, self.folder / key)
+
+    def take(self, key: str, source: Path) -> bool:
+        """Make a whole file of the same file system this key's data without a copy; False where that cannot be."""
+        try:
+            if source.stat().st_nlink > 1:
+                return False  # it is another store's data already: two stores never share one file
+            (self.folder / key).unlink(missing_ok=True)
+            os.link(source, self.folder / key)
+        except OSError:
+            return False
+        return True
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> FileBody | Iterator[bytes]:
         return FileBody(self.path(key), offset, length)
@@ -66,7 +83,7 @@ class FileStore:
 
     def being_written(self, key: str) -> bool:
         for path in (self.incoming / key, self.folder / key):  # in this order: it may move meanwhile
-            with _locked(path) as state:
+            with locked(path) as state:
                 if state == "busy":
                     return True
         return False
@@ -75,7 +92,7 @@ class FileStore:
         deleted = []
         for key in keys:
             for path in (self.incoming / key, self.folder / key):
-                with _locked(path) as state:
+                with locked(path) as state:
                     # asked under the lock: whoever had it before has told the database how it ended
                     if state == "free" and not wanted(key):
                         path.unlink(missing_ok=True)
@@ -108,22 +125,3 @@ class _FileWriter:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[str]:
-    """Try to hold the file's lock: `free` (held while in the block), `busy`, or `gone`."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield "gone"
-        return
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield "busy"
-            return
-        yield "free"
-    finally:
-        os.close(file)

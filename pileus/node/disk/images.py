@@ -13,13 +13,24 @@ from pathlib import Path
 
 import msgspec
 
+from pileus.core import qemu_img
+from pileus.core.errors import EngineError, Fault
+from pileus.core.signatures import BadSignature, Signed, Verifier
 from pileus.node.disk.qcow2 import HEAD_BYTES, check_header
 from pileus.node.errors import NodeError
 from pileus.node.protocol import Image, PutImage
 from pileus.node.run import run
 
-FORMATS = {"raw": "raw", "iso": "raw", "qcow2": "qcow2"}
+# what becomes of an image's format on this host
+FORMATS = {
+    "raw": "raw", "iso": "raw", "qcow2": "qcow2", "vmdk": "qcow2", "vdi": "qcow2", "vhd": "qcow2", "vhdx": "qcow2",
+}  # fmt: skip
 NOBODY = "65534"
+# what a declared format's content may be; a raw disk may carry a partition table, be encrypted, or be a CD
+CONTENT = {
+    "raw": {"raw", "gpt", "luks", "iso", "None"}, "iso": {"iso", "gpt"}, "qcow2": {"qcow2"}, "vmdk": {"vmdk"},
+    "vdi": {"vdi"}, "vhd": {"vhd"}, "vhdx": {"vhdx"},
+}  # fmt: skip
 INSPECT_SECONDS = 20
 SPARE = 64 << 20  # bytes which stay free on the disk
 ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
@@ -64,14 +75,17 @@ class ImageCache:
             raise NodeError("no_space", f"no room for an image of {args.size} bytes")
         part = self.folder / f".{uuid.uuid4().hex}.part"
         try:
-            receive(part, args, body)
+            sha512 = receive(part, args, body)
+            check_content(part, args.format)
+            if args.format not in ("raw", "iso", "qcow2"):
+                sha512 = convert(part, args.format)
             virtual_size = inspect(part, FORMATS[args.format])
             image = Image(
                 image_id=args.image_id,
                 format=FORMATS[args.format],
-                size=args.size,
+                size=part.stat().st_size,
                 virtual_size=virtual_size,
-                sha512=args.sha512,
+                sha512=sha512,
             )
             with self._lock:
                 if have := self.find(args.image_id):  # somebody else sent it meanwhile; overlays may stand on theirs
@@ -80,7 +94,8 @@ class ImageCache:
                 write_atomically(self._note(args.image_id), msgspec.json.encode(image))
             return image
         finally:
-            part.unlink(missing_ok=True)
+            for left in (part, part.with_suffix(".qcow2.part")):
+                left.unlink(missing_ok=True)
 
     def remove(self, image_id: str) -> None:
         with self._lock:
@@ -91,15 +106,21 @@ class ImageCache:
         return self.folder / f"{checked_id(image_id)}.json"
 
 
-def receive(path: Path, args: PutImage, body: Iterable[bytes]) -> None:
-    """Write what comes, holes for zeros, and refuse it unless it is what was announced."""
-    digest, size = hashlib.sha512(), 0
+def receive(path: Path, args: PutImage, body: Iterable[bytes]) -> str:
+    """Write what comes, holes for zeros, and refuse it unless it is what was announced. Returns its sha512."""
+    try:
+        digest, size = hashlib.new(args.algorithm, usedforsecurity=False), 0
+    except ValueError:
+        raise NodeError("invalid", f"image {args.image_id}: the hash {args.algorithm} is not known here") from None
+    signed = verifier(args)
     with path.open("xb") as file:
         for chunk in body:
             size += len(chunk)
             if size > args.size:
                 break
             digest.update(chunk)
+            if signed:
+                signed.eat(chunk)
             if chunk.count(0) == len(chunk):
                 file.seek(len(chunk), os.SEEK_CUR)
             else:
@@ -109,7 +130,56 @@ def receive(path: Path, args: PutImage, body: Iterable[bytes]) -> None:
     if size != args.size:
         raise NodeError("invalid", f"image {args.image_id}: {size} bytes came instead of {args.size}")
     if digest.hexdigest() != args.sha512:
-        raise NodeError("invalid", f"image {args.image_id}: the bytes are not those of the announced sha512")
+        raise NodeError("invalid", f"image {args.image_id}: the bytes are not those of the announced {args.algorithm}")
+    if signed:
+        try:
+            signed.finish()
+        except BadSignature as e:
+            raise NodeError("invalid", f"image {args.image_id}: {e}") from None
+    return args.sha512 if args.algorithm == "sha512" else sha512_of(path)
+
+
+def sha512_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha512").hexdigest()
+
+
+def verifier(args: PutImage) -> Verifier | None:
+    if args.signature is None:
+        return None
+    try:
+        return Verifier(Signed(*args.signature))
+    except BadSignature as e:
+        raise NodeError("invalid", f"image {args.image_id}: {e}") from None
+
+
+def check_content(path: Path, declared: str) -> None:
+    """The content must be of the declared format alone, and lead to no other file."""
+    from oslo_utils.imageutils import format_inspector  # 0.1 s, spent with the first image
+
+    try:
+        found = format_inspector.detect_file_format(str(path))
+        if str(found) not in CONTENT[declared]:
+            raise NodeError("invalid", f"the image is said to be {declared}, but its content is {found}")
+        if found is not None and str(found) not in ("raw", "gpt"):
+            found.safety_check()
+    except format_inspector.SafetyCheckFailed as e:
+        reasons = ", ".join(f"{name}: {why}" for name, why in e.failures.items())
+        raise NodeError("invalid", f"the image is not safe to use ({reasons})") from None
+    except format_inspector.ImageFormatError as e:
+        raise NodeError("invalid", f"the image cannot be read: {e}") from None
+
+
+def convert(part: Path, declared: str) -> str:
+    """What came becomes the same disk as qcow2. Returns its sha512: another host may be sent it from here."""
+    target = part.with_suffix(".qcow2.part")
+    try:
+        qemu_img.convert(part, declared, target, "qcow2")
+    except (Fault, EngineError) as e:
+        raise NodeError("invalid", f"the image cannot be converted: {e}") from None
+    target.chmod(0o444)
+    target.rename(part)
+    return sha512_of(part)
 
 
 def inspect(path: Path, kind: str) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.harness import Answer, Client
+from tests.harness import Answer, Client, eventually
 
 IMAGES = "/image/v2/images"
 PATCH = "application/openstack-images-v2.1-json-patch"
@@ -48,3 +48,29 @@ def change(client: Client, image: dict[str, Any], *changes: dict[str, Any]) -> A
 
 def names(client: Client, query: str = "") -> list[str]:
     return [image["name"] for image in client.get(f"{IMAGES}?{query}").ok(200)["images"]]
+
+
+def stage(client: Client, image: dict[str, Any], *chunks: bytes) -> Answer:
+    return client.request("PUT", f"{IMAGES}/{image['id']}/stage", headers=BYTES, upload=iter(chunks))
+
+
+def bring_in(client: Client, image: dict[str, Any], method: str = "glance-direct", **body: Any) -> Answer:
+    """An import; what is known of its method comes as `source`."""
+    source = body.pop("source", {})
+    return client.post(f"{IMAGES}/{image['id']}/import", {"method": {"name": method, **source}, **body})
+
+
+def ended(client: Client, image: dict[str, Any]) -> dict[str, Any]:
+    """The newest task of an image, once it has an end."""
+
+    def look() -> Any:
+        tasks = client.get(f"{IMAGES}/{image['id']}/tasks").ok(200)["tasks"]
+        return tasks[-1] if tasks and all(task["status"] in ("success", "failure") for task in tasks) else None
+
+    task: dict[str, Any] = eventually(look)
+    return task
+
+
+def data(client: Client, image: dict[str, Any]) -> bytes:
+    found: bytes = client.get(f"{IMAGES}/{image['id']}/file").ok(200)
+    return found

@@ -169,7 +169,7 @@ def test_the_bytes_go_with_the_image(fresh: World) -> None:
 
 
 def test_a_full_store_says_so_and_gives_the_space_back(fresh: World) -> None:
-    fresh.cloud.drivers["image"] = FakeStore(room=1000)
+    fresh.cloud.drivers["image"]._made["file"] = FakeStore(room=1000, name="file")
     member = fresh.client("member", "reader")
     image = bare(member)
     upload(member, image, bytes(800), bytes(800)).refused(413, "No space left")

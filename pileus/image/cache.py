@@ -1,0 +1,198 @@
+"""Copies of remote image data on the controller's disk: verified when they are made, pruned by their last use.
+
+`KEY` is the image's id, in a file store of its own: what is half there has another name, and a lock. A file's access
+time is its last use, and the size of its `.hits` file how often that was: two processes count without a database.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pileus.core import clock, log, saga
+from pileus.core.db import Tx
+from pileus.core.saga import SagaRow
+from pileus.image.drivers import Stores
+from pileus.image.drivers.base import StoreError, StoreFull
+from pileus.image.intake import Digest
+from pileus.image.store import ACTIVE, DEACTIVATED, Image, Location
+
+MIB = 1 << 20
+KIND = "image-cache"
+_log = log.logger("pileus.image.cache")
+
+
+class Entry(NamedTuple):
+    image_id: str
+    size: int
+    last_accessed: float
+    last_modified: float
+    hits: int
+
+
+def entries(stores: Stores) -> list[Entry]:
+    """What is cached, the least recently used first."""
+    found = []
+    for item in os.scandir(stores.cached.folder):
+        if item.is_file():
+            with contextlib.suppress(FileNotFoundError):
+                about = item.stat()
+                hits = _hits(stores, item.name)
+                count = hits.stat().st_size if hits.exists() else 0
+                found.append(Entry(item.name, about.st_size, about.st_atime, about.st_mtime, count))
+    return sorted(found, key=lambda entry: entry.last_accessed)
+
+
+def queued(tx: Tx) -> list[str]:
+    """Images that wait to be cached."""
+    rows = [row for state in ("running", "undoing") for row in tx.select(SagaRow, kind=KIND, state=state)]
+    return [row.resource.partition("/")[2] for row in rows if not row.cancelled]
+
+
+def hit(stores: Stores, image: Image) -> Path | None:
+    """The cached file, whose use is noted."""
+    path = stores.cached.folder / image.id
+    if not path.is_file():
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path, (clock.epoch(clock.now()), path.stat().st_mtime))
+        hits = _hits(stores, image.id)
+        hits.parent.mkdir(exist_ok=True)
+        with hits.open("ab") as file:
+            file.write(b".")
+    return path
+
+
+def _hits(stores: Stores, image_id: str) -> Path:
+    return stores.cached.folder / "hits" / image_id
+
+
+def drop(stores: Stores, image_id: str) -> bool:
+    """Whether there was something to drop."""
+    there = (stores.cached.folder / image_id).is_file()
+    stores.cached.delete(image_id)
+    _hits(stores, image_id).unlink(missing_ok=True)
+    return there
+
+
+def clear(stores: Stores) -> None:
+    for entry in entries(stores):
+        drop(stores, entry.image_id)
+
+
+def cancel_queued(tx: Tx, image_id: str | None = None) -> int:
+    """Forget what waits: one image, or all."""
+    ids = queued(tx) if image_id is None else [image_id]
+    return sum(saga.cancel(tx, f"{KIND}/{one}") for one in ids)
+
+
+def fetch(cloud: Any, image: Image, location: Location) -> Path:
+    """The cached file, made if need be. Raises StoreError when the data is not what it should be."""
+    stores: Stores = cloud.drivers["image"]
+    found = hit(stores, image)
+    if found is None:
+        body = stores[location.store].read(location.key)
+        for _ in filling(cloud, image, chunks_of(body), must=True):
+            pass
+        found = hit(stores, image)
+    if found is None:
+        raise StoreError(f"image {image.id} could not be cached")
+    return found
+
+
+def chunks_of(body: Any) -> Iterator[bytes]:
+    """A file's bytes as pieces, or the pieces themselves."""
+    if not hasattr(body, "path"):
+        yield from body
+        return
+    with open(body.path, "rb", buffering=0) as file:
+        while chunk := file.read(MIB):
+            yield chunk
+
+
+def filling(cloud: Any, image: Image, chunks: Iterable[bytes], must: bool = False) -> Iterator[bytes]:
+    """The same bytes, kept on their way where they are what the image's hash says. `must`: raise StoreError if not."""
+    stores: Stores = cloud.drivers["image"]
+    if not must and (image.size or 0) > cloud_limit(stores):
+        yield from chunks
+        return
+    if stores.cached.being_written(image.id) and not must:
+        yield from chunks  # somebody else fills it
+        return
+    prune(stores, image.size or 0)
+    try:
+        writer: Any = stores.cached.create(image.id)
+    except StoreFull as error:
+        if must:
+            raise StoreError(f"the cache is full: {error}") from None
+        yield from chunks
+        return
+    keeping = True
+    try:
+        with Digest(image.os_hash_algo or "sha512") as digest, Digest("md5") as md5:
+            size = 0
+            for chunk in chunks:
+                size += len(chunk)
+                digest.eat(chunk)
+                md5.eat(chunk)
+                if keeping:
+                    try:
+                        writer.write(chunk)
+                    except StoreFull as error:
+                        if must:
+                            raise StoreError(f"the cache is full: {error}") from None
+                        keeping = False
+                yield chunk
+            value, checksum = digest.finish(), md5.finish()
+        wrong = (image.os_hash_value is not None and value != image.os_hash_value) or image.size not in (None, size)
+        if wrong:
+            _log.warning("remote data is not what it was", extra={"image": image.id})
+            if must:
+                raise StoreError(f"the data of image {image.id} is not what its hash says")
+        if keeping and not wrong:
+            writer.finish()
+            _learn(cloud, image, value, checksum)
+        else:
+            writer.discard()
+    except BaseException:
+        writer.discard()
+        raise
+    finally:
+        writer.close()
+
+
+def _learn(cloud: Any, image: Image, value: str, checksum: str) -> None:
+    """An image added by its address alone has no hash; what was seen first is what it shall stay."""
+    if image.os_hash_value is None and image.os_hash_algo is None:
+        with cloud.db.write() as tx:
+            where = {"id": image.id, "os_hash_value": None}
+            tx.update(Image, where, os_hash_algo="sha512", os_hash_value=value, checksum=checksum)
+
+
+def cloud_limit(stores: Stores) -> int:
+    return stores.options.cache_mib * MIB
+
+
+def prune(stores: Stores, adding: int = 0) -> list[str]:
+    """Make room by dropping what was not used for longest. Returns what was dropped."""
+    found = entries(stores)
+    total = sum(entry.size for entry in found)
+    dropped = []
+    for entry in found:
+        if total + adding <= cloud_limit(stores):
+            break
+        drop(stores, entry.image_id)
+        total -= entry.size
+        dropped.append(entry.image_id)
+    return dropped
+
+
+def verify(path: Path, image: Image) -> bool:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, image.os_hash_algo or "sha512").hexdigest() == image.os_hash_value
+
+
+def can_be_cached(image: Image) -> bool:
+    return image.status in (ACTIVE, DEACTIVATED) and bool(image.locations)
