@@ -9,12 +9,13 @@ from pileus.core.db import sql
 from pileus.core.reconcile import Task
 from pileus.core.tables import columns
 from pileus.identity import compliance, revocations
+from pileus.identity.federation.store import UsedAssertion
 from pileus.identity.ldap.reconcile import follow_directories
 from pileus.identity.store import AccessToken, Membership, Nonce, RequestToken, Revocation, Trust, changed
 
 _ENDED = [
     sql(sa.delete(kind.expires_at.table).where(kind.expires_at < sa.bindparam("now")))
-    for kind in [columns(struct) for struct in (Revocation, Trust, RequestToken, AccessToken, Nonce)]
+    for kind in [columns(struct) for struct in (Revocation, Trust, RequestToken, AccessToken, Nonce, UsedAssertion)]
 ]
 
 

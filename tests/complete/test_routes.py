@@ -28,6 +28,8 @@ PUBLIC = {
     "POST /identity/v3/auth/tokens", "POST /identity/v3/users/{user_id}/password", "GET /identity/healthcheck",
     "GET /identity/", "GET /identity/v3", "GET /compute/", "GET /compute/v2.1/", "GET /image/", "GET /image/versions",
     "GET /network/", "GET /network/v2.0/", "GET /placement/",
+    "POST /identity/v3/auth/OS-FEDERATION/saml2", "POST /identity/v3/auth/OS-FEDERATION/saml2/ecp",
+    "GET /identity/v3/OS-FEDERATION/saml2/metadata",
     *(
         f"{method} /identity/v3/{path}"
         for method in ("GET", "POST")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pileus.core.errors import BadRequest, Forbidden, NotFound, Unauthorized
+from pileus.core.errors import BadRequest, Forbidden, NotBuilt, NotFound, Unauthorized
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
 from pileus.identity import keys
@@ -11,6 +11,7 @@ from pileus.identity.api.tokens import render
 from pileus.identity.drivers import Connections
 from pileus.identity.federation import login, websso
 from pileus.identity.federation.login import Vouched
+from pileus.identity.federation.settings import Saml
 from pileus.identity.federation.shadow import refuse
 from pileus.identity.federation.store import Protocol
 from pileus.identity.tokens import Token
@@ -37,6 +38,8 @@ def _known(rq: Request, idp_id: str, protocol_id: str) -> None:
 
 def _provider(rq: Request, idp_id: str) -> "Provider":
     found = _connections(rq).provider(idp_id)
+    if found is None and idp_id in _connections(rq).federation.identity_providers:
+        raise NotBuilt("Log-in in the browser is built for OpenID Connect, and not for SAML.")
     if found is None:
         raise refuse(f"nothing says how identity provider {idp_id} is reached: see federation.json")
     return found
@@ -50,9 +53,12 @@ def _log_in(rq: Request, idp_id: str, protocol_id: str, vouched: Vouched) -> tup
 
 @api.get(_AUTH, policy=PUBLIC, tx="", status=201)
 def federated_auth(rq: Request) -> Response:
-    """Issue an unscoped token to whoever brings a token of an identity provider."""
+    """Issue an unscoped token to whoever brings a token or an assertion of an identity provider."""
     idp_id, protocol_id = rq.params["idp_id"], rq.params["protocol_id"]
     _known(rq, idp_id, protocol_id)
+    how = _connections(rq).federation.identity_providers.get(idp_id)
+    if isinstance(how, Saml):
+        return _by_assertion(rq, idp_id, protocol_id, how)
     kind, _, bearer = rq.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not bearer.strip():
         raise Unauthorized(
@@ -61,6 +67,23 @@ def federated_auth(rq: Request) -> Response:
         )
     vouched = _provider(rq, idp_id).accept(bearer.strip())
     secret, _, body = _log_in(rq, idp_id, protocol_id, vouched)
+    return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})
+
+
+def _by_assertion(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> Response:
+    # XML is a library's weight, which only clouds with such an identity provider have to carry
+    from pileus.identity.federation import saml_reading
+
+    if not rq.body:
+        raise Unauthorized("The identity provider's assertion is expected in the body.")
+    path = _PROTOCOL.replace("{idp_id}", idp_id).replace("{protocol_id}", protocol_id)
+    here = {f"{rq.cloud.settings.url}{prefix}/v3/OS-FEDERATION/{path}/auth" for prefix in ("", "/identity")}
+    data = saml_reading.posted(rq.body, rq.headers.get("content-type", ""))
+    vouched, mark, until = saml_reading.read(data, how, here)
+    with rq.cloud.db.write() as tx:
+        saml_reading.use(tx, mark, until)
+        secret, token = login.log_in(tx, rq.cloud.tokens, idp_id, protocol_id, vouched)
+        body = render(tx, token, with_catalog=False)
     return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})
 
 
