@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.ports import free_port
 
 ECHO = """
 import asyncio, sys
@@ -55,7 +58,8 @@ class Connection:
 class Echo:
     """The least an ASGI server can do: answer so many bytes."""
 
-    def __init__(self, port: int, size: int):
+    def __init__(self, size: int):
+        port = free_port()
         self.process = subprocess.Popen([sys.executable, "-c", ECHO, str(port), str(size)])
         self.url = f"http://127.0.0.1:{port}"
         until(lambda: _answers(self.url), 10)
@@ -68,11 +72,12 @@ class Echo:
 class Cloud:
     """`pileus up` in a folder of its own."""
 
-    def __init__(self, port: int, *options: str):
+    def __init__(self, *options: str):
         self.state = Path(tempfile.mkdtemp(prefix="pb-"))
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         began = time.perf_counter()
-        self.pileus("up", "--port", str(port), *options)
+        self.pileus("up", "--port", str(port), "--for-pid", str(os.getpid()), *options)
         self.password = json.loads((self.state / "secrets.json").read_text())["admin_password"]
         self.log_in()
         self.start_seconds = time.perf_counter() - began
@@ -123,7 +128,8 @@ class Cloud:
 
     def stop(self) -> None:
         self.pileus("down", "--purge")
-        self.state.rmdir() if self.state.exists() and not any(self.state.iterdir()) else None
+        if self.state.exists() and not any(self.state.iterdir()):
+            self.state.rmdir()
 
 
 def until(check: Callable[[], Any], seconds: float, pause: float = 0.01) -> Any:

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,16 @@ def test_the_demo_logs_in_to_its_first_server(trial: Trial) -> None:
     said = demo(trial)
     assert GREETING in said
     assert "ssh_config" in said and "pileus down" in said
+
+
+def test_a_guest_is_confined(trial: Trial) -> None:
+    (qemu,) = [pid for pid, words in teardown.members(trial.cloud).items() if "qemu-system" in words[0]]
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{qemu}/status").read_text().splitlines())
+    assert "0" not in status["Uid"].split() and int(status["CapEff"], 16) == 0
+    assert status["Seccomp"] == "2", "QEMU's own filter of system calls"
+    assert status["NoNewPrivs"] == "1"
+    for kind in ("net", "mnt"):
+        assert os.readlink(f"/proc/{qemu}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
 
 
 def test_a_second_demo_makes_nothing(trial: Trial) -> None:

@@ -131,6 +131,51 @@ def test_the_controller_is_not_root(trial: Trial) -> None:
     assert "0" not in uids
 
 
+def listeners(pid: int) -> dict[str, str]:
+    """Local address by socket, of what listens for TCP or has a UDP port in the network namespace of a process."""
+    found = {}
+    for table, state_of_server in (("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == state_of_server:
+                found[f"socket:[{words[9]}]"] = words[1]
+    return found
+
+
+def sockets_of(pid: int) -> set[str]:
+    return {os.readlink(handle) for handle in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def test_only_the_api_listens_on_the_machine_and_only_on_loopback(trial: Trial) -> None:
+    ours = set().union(*(sockets_of(pid) for pid in teardown.members(trial.cloud)))
+    loopback = "0100007F"
+    heard = {address for socket, address in listeners(os.getpid()).items() if socket in ours}
+    assert heard == {f"{loopback}:{number:04X}" for number in (trial.port, trial.port + 1)}
+
+
+def test_no_engine_listens_on_the_network_of_its_host(trial: Trial) -> None:
+    for host in trial.cloud.hosts:
+        holder = pid_of(host.holder, trial.cloud.hash)
+        assert holder is not None and listeners(holder) == {}
+
+
+def test_a_stranger_on_the_machine_gets_into_nothing(trial: Trial) -> None:
+    folder = trial.folder
+    assert folder.stat().st_mode & 0o007 == 0, "nobody else passes through the state folder, whatever is in it"
+    for name in ("secrets.json", "clouds.yaml", "keystonerc_admin", "keystonerc_demo"):
+        assert (folder / name).stat().st_mode & 0o077 == 0, name
+    assert (folder / "keys").stat().st_mode & 0o077 == 0
+    for socket in (path for path in folder.rglob("*.sock") if path.is_socket() and "libvirt/lib" not in str(path)):
+        assert socket.stat().st_mode & 0o007 == 0, socket
+
+
+def test_the_controller_cannot_become_more_than_it_is(trial: Trial) -> None:
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{trial.pids()['serve']}/status").read_text().splitlines()
+    )
+    assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0 and status["NoNewPrivs"] == "1"
+
+
 def test_a_second_up_changes_nothing(trial: Trial) -> None:
     before = trial.pids()
     assert "running already" in trial.up()
