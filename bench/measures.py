@@ -207,10 +207,10 @@ def images(cloud: Cloud, mib: int = 1024) -> Iterator[Line]:
     http = cloud.service("image")
     made = http.call("POST", "/v2/images", {"name": "big", "disk_format": "raw", "container_format": "bare"})
     began = time.perf_counter()
-    with source.open("rb") as file:
+    with source.open("rb") as body:
         octets = {"Content-Type": "application/octet-stream", "Content-Length": str(source.stat().st_size)}
         http.http.blocksize = 1 << 20
-        status, answer, _ = http.raw("PUT", f"/v2/images/{made['id']}/file", file, octets)
+        status, answer, _ = http.raw("PUT", f"/v2/images/{made['id']}/file", body, octets)
     assert status == 204, answer
     up = mib / (time.perf_counter() - began)
     began = time.perf_counter()

@@ -25,7 +25,10 @@ def command(state: Path) -> None:
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     log.start(settings.log_level)
+    gc.disable()  # nothing of what is imported now can be collected; `_run` turns it on again
     # both processes need the same modules: imported once, shared between them after the fork; no thread runs before it
+    import granian.server.embed  # noqa: F401
+
     from pileus.app import Application
     from pileus.cloud import Cloud, prepare
     from pileus.identity import check_keys
@@ -55,6 +58,7 @@ def _run(application: Any, host: str, port: int) -> None:
     # what is loaded by now stays for good: without this a list of a thousand servers sets off a look through all of it
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(50_000, 20, 20)
     try:
         asyncio.run(_serve(application, host, port))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
 
 from pileus.core import log, tables
@@ -291,6 +291,7 @@ class Database:
             self.errors = (sqlite3.Error,)
         else:
             import psycopg
+            from sqlalchemy.dialects import postgresql  # a tenth of all that a start imports
 
             self.dialect = postgresql.psycopg.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
             self.errors = (psycopg.Error,)
