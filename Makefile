@@ -27,8 +27,7 @@ down:  ## stop it
 	$(BIN)/pileus down $(OPTIONS) $(ARGS)
 
 test: packages-tests $(STAMP)  ## all tests (ARGS=what pytest shall know)
-	@# Real guests under software emulation can miss a deadline on a busy machine: what failed is tried once more, alone.
-	$(BIN)/python -m pytest $(ARGS) || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS)
+	@sh tests/run.sh $(BIN)/python $(ARGS)
 
 test-fast: $(STAMP)  ## those that take seconds: no engines, no root
 	$(BIN)/python -m pytest -m "not live and not slow" $(ARGS)

@@ -1,5 +1,6 @@
 """A real cloud for live tests: started by the command a user types, spoken to with the client a user has."""
 
+import functools
 import http.client
 import json
 import os
@@ -55,12 +56,14 @@ class LiveCloud:
     def client(self, **overrides: str) -> "Cli":
         return Cli(self.environment(**overrides))
 
-    def guest_image(self) -> Path:
-        """Our own guest image, built once a machine."""
-        from pileus.image import guest
 
-        cache = Path.home() / ".cache" / "pileus"
-        return guest.build(cache / "guest.qcow2", cache / "packages", lambda line: None)
+@functools.cache
+def guest_image() -> Path:
+    """Our own guest image, built once a machine: the one that `pileus demo` uses too."""
+    from pileus.cli.image import default_cache
+    from pileus.image import guest
+
+    return guest.build(default_cache() / "cirros.qcow2", default_cache(), print)
 
 
 class Cli:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.cloud import LiveCloud, ssh
+from tests.live.cloud import LiveCloud, guest_image, ssh
 
 pytestmark = pytest.mark.live
 
@@ -13,7 +13,7 @@ def test_a_stranger_gets_a_server_and_leaves_nothing(live_cloud: LiveCloud, tmp_
     admin = live_cloud.client()
     admin(
         "image create --public --disk-format qcow2 --container-format bare --file",
-        str(live_cloud.guest_image()),
+        str(guest_image()),
         "walk",
     )
     admin("flavor create --ram 192 --disk 1 --vcpus 1 walk.nano")

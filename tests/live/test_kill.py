@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.cloud import Api, LiveCloud, eventually
+from tests.live.cloud import Api, LiveCloud, eventually, guest_image
 
 pytestmark = pytest.mark.live
 ROUNDS = 5
@@ -37,7 +37,7 @@ def _servers(api: Api) -> list[dict[str, Any]]:
 def test_nothing_is_stuck_or_orphaned_after_kills(live_cloud: LiveCloud) -> None:
     admin = live_cloud.client()
     if not any(image["Name"] == "kill" for image in admin("image list")):
-        path = str(live_cloud.guest_image())
+        path = str(guest_image())
         admin("image create --public --disk-format qcow2 --container-format bare --file", path, "kill")
     if not any(flavor["Name"] == "kill.nano" for flavor in admin("flavor list")):
         admin("flavor create --ram 128 --disk 1 --vcpus 1 kill.nano")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pileus.image.guest import build as build_guest
 from pileus.node import protocol as p
 from pileus.node.errors import NodeUnavailable
+from tests.live.cloud import guest_image
 from tests.live.node_lab import NodeLab, wait_for
 from tests.node_contract import NodeContract, spec_of
 
@@ -49,8 +49,7 @@ def metadata(lab: NodeLab) -> p.MetadataArgs:
 def image(lab: NodeLab) -> p.Image:
     """The project's own guest; PILEUS_GUEST_IMAGE names one that is built already."""
     given = os.environ.get("PILEUS_GUEST_IMAGE")
-    cache = Path.home() / ".cache" / "pileus"
-    path = Path(given) if given else build_guest(cache / "guest.qcow2", cache / "packages", lambda _: None)
+    path = Path(given) if given else guest_image()
     content = path.read_bytes()
     args = p.PutImage(
         image_id=str(uuid.uuid4()), size=len(content), sha512=hashlib.sha512(content).hexdigest(), format="qcow2"

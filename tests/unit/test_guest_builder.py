@@ -42,6 +42,22 @@ def test_a_name_that_is_only_provided_leads_to_its_provider() -> None:
     assert packages.parse_providers(text) == {"libold": "libnew"}
 
 
+def test_apt_is_asked_again_only_when_its_lists_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists, file = tmp_path / "lists", tmp_path / "packages.json"
+    lists.mkdir()
+    asked = []
+    monkeypatch.setattr(packages, "APT_FOLDERS", [lists])
+    monkeypatch.setattr(
+        packages, "all_packages", lambda: asked.append(1) or [packages.Package("a", "1", ("b",), 2, "c")]
+    )
+    first = packages.remembered(file)
+    assert packages.remembered(file) == first and len(asked) == 1
+    (lists / "new_Packages").write_text("x")
+    assert packages.remembered(file) == first and len(asked) == 2
+    file.write_text("damaged")
+    assert packages.remembered(file) == first and len(asked) == 3
+
+
 def test_files_are_named_as_apt_names_them() -> None:
     package = packages.Package("busybox", "1:1.35.0-4+deb12u1~b1", (), 1, "")
     assert package.file_name == "busybox_1%3a1.35.0-4+deb12u1~b1"

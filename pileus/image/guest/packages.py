@@ -4,6 +4,8 @@ Nothing is installed. Programs the build needs (mke2fs, grub-mkimage, zstd) run 
 pool's own C library, so that the host needs next to nothing and the versions always fit each other.
 """
 
+import contextlib
+import hashlib
 import re
 import shutil
 import subprocess
@@ -11,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+
+import msgspec
 
 from pileus.image.guest import elf
 from pileus.image.guest.errors import GuestImageError
@@ -28,6 +32,7 @@ GUEST_PACKAGES = [
 ]  # fmt: skip
 TOOL_PACKAGES = ["grub-common", "grub-pc-bin", "zstd"]
 
+APT_FOLDERS = [Path("/var/lib/apt/lists"), Path("/etc/apt")]
 BINARY_FOLDERS = ["usr/bin", "usr/sbin", "bin", "sbin"]
 LIBRARY_FOLDERS = [
     "usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib", "lib", "usr/libexec/sudo", "usr/lib/sudo",
@@ -128,6 +133,29 @@ def all_packages() -> list[Package]:
     if not all(shutil.which(tool) for tool in ("apt-get", "apt-cache", "dpkg-deb")):
         raise GuestImageError("the guest image is made of Debian packages: build it on Debian or Ubuntu")
     return with_libraries(GUEST_PACKAGES + TOOL_PACKAGES) + kernel_packages()
+
+
+def remembered(file: Path) -> list[Package]:
+    """`all_packages()`, out of `file` as long as apt would say the same: asking takes seconds."""
+    now = apt_state()
+    try:
+        then, packages = msgspec.json.decode(file.read_bytes(), type=tuple[str, list[Package]])
+    except (OSError, msgspec.DecodeError):
+        then, packages = "", []
+    if then != now:
+        packages = all_packages()
+        file.write_bytes(msgspec.json.encode((now, packages)))
+    return packages
+
+
+def apt_state() -> str:
+    """Changes with apt's lists and settings, and with what is asked for here."""
+    seen = hashlib.sha256(Path(__file__).read_bytes())
+    for path in sorted(path for folder in APT_FOLDERS for path in folder.rglob("*")):
+        with contextlib.suppress(OSError):  # apt is at work
+            about = path.stat()
+            seen.update(f"{path} {about.st_size} {about.st_mtime_ns}\n".encode())
+    return seen.hexdigest()
 
 
 def download(packages: Sequence[Package], folder: Path, progress: Callable[[str], None]) -> list[Path]:

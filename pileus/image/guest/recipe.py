@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pileus.image.guest import disk, rootfs
 from pileus.image.guest.errors import GuestImageError
-from pileus.image.guest.packages import Package, Pool, all_packages, download
+from pileus.image.guest.packages import Package, Pool, download, remembered
 
 # Room in the image itself, for flavors whose root disk is as large as the image (disk=0).
 SPARE_MEGABYTES = 48
@@ -37,7 +37,7 @@ def build(output: Path, cache: Path, progress: Callable[[str], None]) -> Path:
 def cached(cache: Path, progress: Callable[[str], None]) -> Path:
     """The image in the cache, built if need be."""
     progress("asking apt for packages")
-    packages = all_packages()
+    packages = remembered(cache / "packages.json")
     built = cache / f"guest-{digest(packages)}.qcow2"
     if built.exists():
         progress("nothing changed since the last build")
