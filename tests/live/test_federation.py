@@ -1,4 +1,4 @@
-"""The stock client logs in through an OpenID Connect provider, and so does a browser."""
+"""Users from elsewhere, with the stock client: as `docs/users-from-elsewhere.md` has it."""
 
 import json
 import re
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.live
 DASHBOARD = "https://dash.test/auth/websso/"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cloud() -> Iterator[LiveCloud]:
     made = LiveCloud("--fake")
     made.start()
@@ -94,3 +94,31 @@ def test_the_stock_client_and_a_browser_log_in_through_a_provider(
     token = re.findall(r'name="token" id="token" value="([^"]+)"', page.text)[0]
     found = httpx.get(f"http://127.0.0.1:{cloud.port}/v3/auth/projects", headers={"x-auth-token": token})
     assert [row["name"] for row in found.json()["projects"]] == ["work"]
+
+
+def test_a_cloud_vouches_for_its_users_at_another(cloud: LiveCloud, tmp_path: Path) -> None:
+    """Here the other is the same cloud: its address is what matters."""
+    url = f"http://127.0.0.1:{cloud.port}"
+    metadata = httpx.get(f"{url}/v3/OS-FEDERATION/saml2/metadata").text
+    body = re.findall(r"<ds:X509Certificate>([^<]+)<", metadata)[0]
+    certificate = "\n".join(
+        ["-----BEGIN CERTIFICATE-----", *re.findall(".{1,64}", body), "-----END CERTIFICATE-----", ""]
+    )
+    issuer = re.findall(r'entityID="([^"]+)"', metadata)[0]
+    told = {"identity_providers": {"home": {"type": "saml2", "entity_id": issuer, "certificates": [certificate]}}}
+    (cloud.state / "federation.json").write_text(json.dumps(told))
+    admin = cloud.client()
+    projects = [{"name": "home of {0}", "roles": [{"name": "member"}]}]
+    rules = [{"local": [{"user": {"name": "{0}"}, "projects": projects}], "remote": [{"type": "openstack_user"}]}]
+    (tmp_path / "rules.json").write_text(json.dumps(rules))
+    admin("domain create far")
+    admin("mapping create --rules", str(tmp_path / "rules.json"), "home")
+    admin("identity provider create --domain far home")
+    admin("federation protocol create --identity-provider home --mapping home saml2")
+    address = f"{url}/v3/OS-FEDERATION/identity_providers/home/protocols/saml2/auth"
+    admin(f"service provider create far --auth-url {address} --service-provider-url {address}")
+    there = ["--os-service-provider", "far", "--os-remote-project-domain-name", "far"]
+    issued = admin("token issue", *there, "--os-remote-project-name", "home of admin")
+    shown = admin(f"user show {issued['user_id']}")
+    assert shown["name"] == "admin" and shown["domain_id"] == admin("domain show far")["id"]
+    assert admin("project show --domain far", "home of admin")["id"] == issued["project_id"]
