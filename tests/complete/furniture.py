@@ -8,6 +8,7 @@ from pileus.core import saga
 from tests.harness import Client, eventually
 
 N, K, C, G = "/network/v2.0", "/identity/v3", "/compute/v2.1", "/image/v2"
+F = f"{K}/OS-FEDERATION"
 PATCH = [{"op": "replace", "path": "/name", "value": "x"}, {"op": "add", "path": "/os_distro", "value": "tiny"}]
 # `$port` is the id of a port made before; `{$server}` in a path likewise
 MAKE: list[tuple[str, str, Any]] = [
@@ -47,6 +48,18 @@ MAKE: list[tuple[str, str, Any]] = [
     ("PUT", f"{K}/system/users/$user/roles/$role", None),
     ("PUT", f"{K}/groups/$group/users/$user", None),
     ("PUT", f"{K}/projects/$project/tags", {"tags": ["a", "b"]}),
+    ("PUT", f"{F}/mappings/m-%d", {"mapping": {"schema_version": "2.0", "rules": [{
+        "local": [{"user": {"name": "{0}", "type": "ephemeral"}, "groups": "{1}", "domain": {"name": "Default"}},
+                  {"projects": [{"name": "of {0}", "roles": [{"name": "member"}], "domain": {"id": "default"}}]}],
+        "remote": [{"type": "sub"}, {"type": "groups", "whitelist": ["a"], "regex": True},
+                   {"type": "kind", "any_one_of": ["x"]}]}]}}),
+    ("PUT", f"{F}/identity_providers/i-%d", {"identity_provider": {"enabled": True, "remote_ids": ["r-%d"],
+                                                                   "authorization_ttl": 5}}),
+    ("PUT", f"{F}/identity_providers/$identity_provider/protocols/openid", {"protocol": {"mapping_id": "$mapping"}}),
+    ("PUT", f"{F}/service_providers/s-%d", {"service_provider": {"auth_url": "http://x/v3", "sp_url": "http://x/y",
+                                                                 "enabled": True}}),
+    ("PATCH", f"{K}/users/$user", {"user": {"federated": [{"idp_id": "$identity_provider", "protocols": [
+        {"protocol_id": "openid", "unique_id": "u-%d"}]}]}}),
     ("POST", f"{G}/images", {"name": "i", "disk_format": "raw", "container_format": "bare", "min_ram": 0, "min_disk": 0,
                              "visibility": "shared", "protected": False, "tags": ["a"], "os_distro": "tiny"}),
     ("PUT", f"{G}/images/$image/file", b"\0" * 4096),

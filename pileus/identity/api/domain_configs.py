@@ -28,6 +28,11 @@ def domain(rq: Request, domain_id: str, *_: str) -> Target[Project]:
     return Target(found, domain=found)
 
 
+def _follow(rq: Request) -> None:
+    """Where users and groups come from may be another place now: look there at once."""
+    rq.tx.after_commit(lambda: rq.cloud.tasks.wake("identity-directories"))
+
+
 def show_config(rq: Request, found: Target[Project]) -> dict[str, Any]:
     """Show options that hold in a domain only."""
     return {"config": domain_configs.show(rq.tx, _vault(rq), found.row.id, *_named(rq))}
@@ -39,12 +44,14 @@ def update_config(rq: Request, found: Target[Project]) -> dict[str, Any]:
     domain_configs.check_names(section, name)
     given = rq.unwrap("config")
     config = domain_configs.check({section: given} if section and name else given)
+    _follow(rq)
     domain_configs.update(rq.tx, _vault(rq), found.row.id, config, section, name)
     return {"config": domain_configs.show(rq.tx, _vault(rq), found.row.id)}
 
 
 def delete_config(rq: Request, found: Target[Project]) -> None:
     """Take options from a domain: the cloud's hold again."""
+    _follow(rq)
     domain_configs.delete(rq.tx, found.row.id, *_named(rq))
 
 
@@ -59,6 +66,7 @@ for _path in ("", "/{group}", "/{group}/{option}"):
 def replace_config(rq: Request, found: Target[Project]) -> Response:
     """Give a domain options of its own, and no others than these."""
     config = domain_configs.check(rq.unwrap("config"))
+    _follow(rq)
     fresh = domain_configs.replace(rq.tx, _vault(rq), found.row.id, config)
     return Response({"config": domain_configs.show(rq.tx, _vault(rq), found.row.id)}, 201 if fresh else 200)
 

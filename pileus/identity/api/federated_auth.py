@@ -1,5 +1,7 @@
 """Log-in by those whom an identity provider vouches for (OS-FEDERATION, "Request an unscoped token")."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pileus.core.errors import BadRequest, Forbidden, NotBuilt, NotFound, Unauthorized
@@ -45,6 +47,18 @@ def _provider(rq: Request, idp_id: str) -> "Provider":
     return found
 
 
+@contextlib.contextmanager
+def _counted(rq: Request) -> Iterator[None]:
+    """What failed counts against the address it came from. Raises TooManyRequests before any work is done."""
+    limits = rq.cloud.failed_log_ins
+    limits.check("", rq.client)
+    try:
+        yield
+    except Unauthorized:
+        limits.failed("", rq.client)
+        raise
+
+
 def _log_in(rq: Request, idp_id: str, protocol_id: str, vouched: Vouched) -> tuple[str, Token, dict[str, Any]]:
     with rq.cloud.db.write() as tx:
         secret, token = login.log_in(tx, rq.cloud.tokens, idp_id, protocol_id, vouched)
@@ -65,8 +79,9 @@ def federated_auth(rq: Request) -> Response:
             "The identity provider's token is expected in the Authorization header.",
             headers={"www-authenticate": "Bearer"},
         )
-    vouched = _provider(rq, idp_id).accept(bearer.strip())
-    secret, _, body = _log_in(rq, idp_id, protocol_id, vouched)
+    with _counted(rq):
+        vouched = _provider(rq, idp_id).accept(bearer.strip())
+        secret, _, body = _log_in(rq, idp_id, protocol_id, vouched)
     return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})
 
 
@@ -78,12 +93,13 @@ def _by_assertion(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> Resp
         raise Unauthorized("The identity provider's assertion is expected in the body.")
     path = _PROTOCOL.replace("{idp_id}", idp_id).replace("{protocol_id}", protocol_id)
     here = {f"{rq.cloud.settings.url}{prefix}/v3/OS-FEDERATION/{path}/auth" for prefix in ("", "/identity")}
-    data = saml_reading.posted(rq.body, rq.headers.get("content-type", ""))
-    vouched, mark, until = saml_reading.read(data, how, here)
-    with rq.cloud.db.write() as tx:
-        saml_reading.use(tx, mark, until)
-        secret, token = login.log_in(tx, rq.cloud.tokens, idp_id, protocol_id, vouched)
-        body = render(tx, token, with_catalog=False)
+    with _counted(rq):
+        data = saml_reading.posted(rq.body, rq.headers.get("content-type", ""))
+        vouched, mark, until = saml_reading.read(data, how, here)
+        with rq.cloud.db.write() as tx:
+            saml_reading.use(tx, mark, until)
+            secret, token = login.log_in(tx, rq.cloud.tokens, idp_id, protocol_id, vouched)
+            body = render(tx, token, with_catalog=False)
     return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})
 
 
@@ -113,7 +129,8 @@ def websso_of_provider(rq: Request) -> Response:
     """Send a browser to an identity provider to log in, and give the token to the dashboard when it comes back."""
     idp_id, protocol_id = rq.params["idp_id"], rq.params["protocol_id"]
     if "state" in rq.query:
-        return _come_back(rq, idp_id, protocol_id)
+        with _counted(rq):
+            return _come_back(rq, idp_id, protocol_id)
     return _send_away(rq, idp_id, protocol_id)
 
 

@@ -30,7 +30,7 @@ from pileus.identity.federation import shadow
 from pileus.identity.federation.store import FederatedUser
 from pileus.identity.methods.claims import WRONG
 from pileus.identity.resources import GROUP, PROJECT, USER
-from pileus.identity.store import User
+from pileus.identity.store import Membership, User
 
 _PASSWORD = Text("password", min=1, max=4096, secret=True)
 
@@ -191,10 +191,11 @@ def list_user_projects(rq: Request, found: Target[User]) -> dict[str, Any]:
 
 @api.get("/v3/users/{user_id}/groups", policy="identity:list_groups_for_user", on=user)
 def list_user_groups(rq: Request, found: Target[User]) -> dict[str, Any]:
-    """List the groups a user is in."""
+    """List the groups a user is in, and until when where an identity provider said so."""
     view = viewer(rq, GROUP)
     kept = [row for row in users.groups_of(rq.tx, found.row.id) if _matches(rq, row, ("name", "domain_id"))]
-    return many(rq, "groups", [view(row) for row in kept])
+    ends = {row.group_id: row.expires_at for row in rq.tx.select(Membership, user_id=found.row.id)}
+    return many(rq, "groups", [{**view(row), "membership_expires_at": ends.get(row.id)} for row in kept])
 
 
 def _matches(rq: Request, row: Any, names: tuple[str, ...]) -> bool:

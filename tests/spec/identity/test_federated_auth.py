@@ -205,6 +205,18 @@ def test_only_the_remote_ids_named_speak_for_an_identity_provider(corp: Corp, ad
     admin.patch(at, {"identity_provider": {"remote_ids": []}}).ok()
 
 
+def test_failed_log_ins_count_against_their_address(corp: Corp) -> None:
+    corp.world.cloud.failed_log_ins.limits.per_address, before = 2, corp.world.cloud.failed_log_ins.limits.per_address
+    headers, anonymous = {"authorization": "Bearer wrong"}, corp.world.anonymous()
+    try:
+        for status in (401, 401, 429):
+            answer = anonymous.request("POST", f"{corp.path}/auth", None, headers, client="192.0.2.7")
+            answer.refused(status)
+        anonymous.request("POST", f"{corp.path}/auth", None, headers, client="192.0.2.8").refused(401)
+    finally:
+        corp.world.cloud.failed_log_ins.limits.per_address = before
+
+
 def test_a_provider_that_is_down_is_told_of(corp: Corp) -> None:
     corp.provider.down = True
     corp.bring(corp.provider.token("alice")).refused(503, "identity provider")
@@ -244,7 +256,8 @@ def test_a_membership_by_mapping_ends(corp: Corp, admin: Client) -> None:
     cloud = corp.world.cloud
     with cloud.db.write() as tx:
         tx.update(Membership, {"user_id": alice.user_id}, expires_at="2020-01-01T00:00:00.000000Z")
-    assert alice.get(f"/v3/users/{alice.user_id}/groups").ok()["groups"]
+    [found] = alice.get(f"/v3/users/{alice.user_id}/groups").ok()["groups"]
+    assert found["membership_expires_at"].startswith("2020")
     leave_groups(cloud)
     assert alice.get(f"/v3/users/{alice.user_id}/groups").ok()["groups"] == []
     corp.arrive()
