@@ -150,7 +150,8 @@ def _authorize(rq: Request, rule: str) -> None:
         try:
             rq.target = route.on(rq, *rq.params.values())
         except NotFound:
-            if not allowed and rq.method not in rq.service.unseen_is_missing and not rq.allows(rule, {}):
+            # what is missing is its path's user's or project's: who may do this to nothing of theirs learns no more
+            if rq.method not in rq.service.unseen_is_missing and not rq.allows(rule, {**rq.own(), **rq.params}):
                 raise Forbidden(f"Policy doesn't allow {rule} to be performed.") from None
             raise
         if not rq.allows(rule, rq.target):

@@ -31,21 +31,23 @@ def declare(
     rule: Callable[[str], str],
     on: Lookup,
     new: Lookup | None = None,
+    lookups: Mapping[str, Lookup] = MappingProxyType({}),
     update: str = "PATCH",
     bodies: Mapping[str, Callable[[Request], Any]] = MappingProxyType({}),
 ) -> None:
     """Adds a route for each of `handlers`, by verb: `path` for all, `path/{key}` for the one that `on` looks up.
 
-    `rule` gives a verb's policy rule, `new` what a create is asked about, `bodies` what checks a verb's body. The sentence
-    that the coverage page shows is the handler's own docstring, or else made of `noun`.
+    `rule` gives a verb's policy rule, `new` what a create is asked about, `lookups` what looks things up for verbs that
+    have their own way, `bodies` what checks a verb's body. The sentence that the coverage page shows is the handler's own
+    docstring, or else made of `noun`.
     """
     nouns = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
     methods = {"list": "GET", "create": "POST", "show": "GET", "update": update, "delete": "DELETE"}
     for verb, handler in handlers.items():
         single, status, sentence = VERBS[verb]
-        lookup = on if single else new if verb == "create" else None
+        usual = on if single else new if verb == "create" else None
         article = "an" if noun[0] in "aeiou" else "a"
         handler.__doc__ = handler.__doc__ or sentence.format(a=article, noun=noun, nouns=nouns)
         place = f"{path}/{{{key}}}" if single else path
-        options = {"policy": rule(verb), "on": lookup, "status": status, "body": bodies.get(verb)}
+        options = {"policy": rule(verb), "on": lookups.get(verb, usual), "status": status, "body": bodies.get(verb)}
         api.route(methods[verb], place, **options)(handler)

@@ -94,11 +94,14 @@ def _effective(tx: Tx, role_ids: set[str]) -> list[Role]:
 
 
 def grant(tx: Tx, actor: User | Group, target: Project | None, role: Role, inherited: bool) -> None:
-    """Without a target: on the system. May be repeated. Raises Forbidden for a role of another domain."""
-    if role.domain_id is not None:
-        home = None if target is None else target.domain_id or target.id
-        if home != role.domain_id:
-            raise Forbidden(f"Role {role.id} belongs to a domain and can be granted only inside it.")
+    """Without a target: on the system. May be repeated. Raises Forbidden for a role of another domain than the project's."""
+    if (
+        role.domain_id is not None
+        and target is not None
+        and not target.is_domain
+        and target.domain_id != role.domain_id
+    ):
+        raise Forbidden(f"Role {role.id} belongs to a domain and can be granted only on projects inside it.")
     row = _row(actor, target, role, inherited)
     if not tx.find(Assignment, **_key(row)):
         changed(tx)

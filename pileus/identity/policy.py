@@ -11,6 +11,7 @@ from pileus.identity.federation.policy import RULES as FEDERATION
 ADMIN = "rule:admin_required"
 SYSTEM_READER = "(role:reader and system_scope:all)"
 READERS = f"{ADMIN} or {SYSTEM_READER}"
+SYSTEM_ADMIN = "(role:admin and system_scope:all)"
 OWNER = "user_id:%(user_id)s"  # spelled out: other services' rules of that name mean projects
 IN_DOMAIN = "domain_id:%(target.{}.domain_id)s"
 
@@ -37,6 +38,7 @@ _LIMIT_OWNER = (
     "domain_id:%(target.limit.domain.id)s or domain_id:%(target.limit.project.domain_id)s or "
     "(project_id:%(target.limit.project_id)s and not None:%(target.limit.project_id)s)"
 )
+_SELF = "user_id:%(target.user.id)s"
 _CREDENTIAL_OWNER = "user_id:%(target.credential.user_id)s"
 _TRUSTOR, _TRUSTEE = "user_id:%(target.trust.trustor_user_id)s", "user_id:%(target.trust.trustee_user_id)s"
 
@@ -107,6 +109,8 @@ revoke_token DELETE /v3/auth/tokens
 get_auth_catalog GET /v3/auth/catalog
 get_auth_projects GET /v3/auth/projects
 get_auth_domains GET /v3/auth/domains
+list_projects_for_user GET /v3/OS-FEDERATION/projects
+list_domains_for_user GET /v3/OS-FEDERATION/domains
 get_auth_system GET /v3/auth/system
 list_trusts_of_anybody GET /v3/OS-TRUST/trusts
 list_regions GET /v3/regions
@@ -241,9 +245,9 @@ create_project_tag PUT /v3/projects/{{project_id}}/tags/{{tag}}
 delete_project_tag DELETE /v3/projects/{{project_id}}/tags/{{tag}}
     any: {_PROJECT_MANAGERS}
 get_user GET /v3/users/{{user_id}}
-    any: {READERS} or (role:reader and token.domain.id:%(target.user.domain_id)s) or user_id:%(target.user.id)s
+    any: {READERS} or (role:reader and token.domain.id:%(target.user.domain_id)s) or {_SELF}
 list_user_projects GET /v3/users/{{user_id}}/projects
-    any: {READERS} or {_reader(IN_DOMAIN.format("user"))} or user_id:%(target.user.id)s
+    any: {READERS} or {_reader(IN_DOMAIN.format("user"))} or {_SELF}
 list_groups_for_user GET /v3/users/{{user_id}}/groups
     any: {READERS} or {_reader(IN_DOMAIN.format("user"))} or {OWNER}
 create_user POST /v3/users
@@ -291,13 +295,15 @@ delete_trust DELETE /v3/OS-TRUST/trusts/{{trust_id}}
     system project: {ADMIN} or {_TRUSTOR}
 list_application_credentials GET /v3/users/{{user_id}}/application_credentials
 get_application_credential GET /v3/users/{{user_id}}/application_credentials/{{application_credential_id}}
+    system project: {READERS} or {OWNER}
 list_access_rules GET /v3/users/{{user_id}}/access_rules
 get_access_rule GET /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
-    system project: {READERS} or {OWNER}
+    system project: {SYSTEM_READER} or {_SELF}
+delete_access_rule DELETE /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
+    system project: {SYSTEM_ADMIN} or {_SELF}
 create_application_credential POST /v3/users/{{user_id}}/application_credentials
     project: {OWNER}
 delete_application_credential DELETE /v3/users/{{user_id}}/application_credentials/{{application_credential_id}}
-delete_access_rule DELETE /v3/users/{{user_id}}/access_rules/{{access_rule_id}}
     system project: {ADMIN} or {OWNER}
 """),
     *FEDERATION,

@@ -170,6 +170,11 @@ def update_project(tx: Tx, project: Project, values: dict[str, Any]) -> Project:
     return get_project(tx, project.id)
 
 
+_AMONG = in_list(_projects.c.id, "ids")
+_ENABLE = sql(sa.update(_projects).where(_AMONG).values(enabled=sa.true()))
+_DISABLE = sql(sa.update(_projects).where(_AMONG).values(enabled=sa.false(), valid_after=sa.bindparam("now")))
+_DELETE = sql(sa.delete(_projects).where(_AMONG))
+
 _USERS_OF, _GROUPS_OF, _PROJECTS_OF = (
     sa.select(columns(kind).id).where(columns(kind).domain_id == sa.bindparam("domain"))
     for kind in (User, Group, Project)
@@ -193,6 +198,33 @@ def delete_project(tx: Tx, project: Project) -> None:
         raise Forbidden(f"Project {project.id} cannot be deleted: there are projects below it.")
     _forget(tx, [project.id])
     tx.delete(Project, id=project.id)
+
+
+def enable_tree(tx: Tx, project: Project, enabled: bool) -> Project:
+    """Enable or disable a project and all below it. Raises Forbidden when one is immutable, or one above is disabled."""
+    under = below(tx, project.id)
+    for row in (project, *under):
+        immutable(row, {"enabled": enabled})
+    if enabled:
+        found = update_project(tx, project, {"enabled": True})
+        tx.execute(_ENABLE, ids=[row.id for row in under])
+        return found
+    tx.execute(_DISABLE, ids=[row.id for row in under if row.enabled], now=clock.now())
+    return update_project(tx, project, {"enabled": False})
+
+
+def delete_tree(tx: Tx, project: Project) -> None:
+    """Delete a project and all below it. Raises Forbidden when one is immutable or enabled, BadRequest for a domain."""
+    if project.is_domain:
+        raise BadRequest("Invalid input for field 'project': a domain is deleted with all in it as a domain.")
+    doomed = [project, *below(tx, project.id)]
+    for row in doomed:
+        immutable(row, None)
+        if row.enabled:
+            raise Forbidden(f"Project {project.id} cannot be deleted with all below it: {row.id} is enabled.")
+    ids = [row.id for row in doomed]
+    _forget(tx, ids)
+    tx.execute(_DELETE, ids=ids)
 
 
 def delete_domain(tx: Tx, domain: Project) -> None:

@@ -8,35 +8,34 @@ from pileus.core.fields import Text
 from pileus.core.paging import Where
 from pileus.core.wire import Request
 from pileus.identity import access_rules, application_credentials, grants, passwords, users
-from pileus.identity.api.base import Target, View, api, creating, here, listing, many, told, viewer
+from pileus.identity.api.base import Target, View, api, creating, here, listing, many, viewer
 from pileus.identity.api.roles import named_roles
 from pileus.identity.resources import ACCESS_RULE, ACCESS_RULES, APPLICATION_CREDENTIAL
-from pileus.identity.store import AccessRule, ApplicationCredential, Role
+from pileus.identity.store import AccessRule, ApplicationCredential, Role, User
 
 _SECRET = Text("secret", min=1, max=255, secret=True)
 _AT = "/v3/users/{user_id}/application_credentials"
 _RULES_AT = "/v3/users/{user_id}/access_rules"
 
 
-def owner(rq: Request, user_id: str) -> Target[str]:
-    """The path's user: what is below belongs to them."""
-    return Target(users.get_user(rq.tx, user_id).id, user_id=user_id)
+def owner(rq: Request, user_id: str, *_: str) -> Target[User]:
+    """The path's user, about whom the rules ask: only who may do this to that user's learns what there is."""
+    return _target(users.get_user(rq.tx, user_id))
 
 
-def owner_before(rq: Request, user_id: str) -> Target[str]:
+def owner_before(rq: Request, user_id: str) -> Target[User]:
     with rq.cloud.db.read() as tx:
-        return Target(users.get_user(tx, user_id).id, user_id=user_id)
+        return _target(users.get_user(tx, user_id))
+
+
+def _target(found: User) -> Target[User]:
+    return Target(found, user=found, user_id=found.id)
 
 
 def credential(rq: Request, user_id: str, credential_id: str) -> Target[ApplicationCredential]:
-    """Its own user is whom the rules ask about, whatever the path says."""
-    with told():
-        found = application_credentials.get_credential(rq.tx, credential_id)
+    """Its own user is whom the rules ask about, whatever the path says; the path's user where it is not there."""
+    found = application_credentials.get_credential(rq.tx, credential_id)
     return Target(found, user_id=found.user_id)
-
-
-def rule(rq: Request, user_id: str, rule_id: str) -> Target[AccessRule]:
-    return Target(access_rules.get_rule(rq.tx, user_id, rule_id), user_id=user_id)
 
 
 def _no_trust(rq: Request) -> None:
@@ -79,17 +78,17 @@ def _viewer(rq: Request, tx: Any) -> View:
 
 
 @api.get(_AT, policy="identity:list_application_credentials", on=owner)
-def list_application_credentials(rq: Request, found: Target[str]) -> dict[str, Any]:
+def list_application_credentials(rq: Request, found: Target[User]) -> dict[str, Any]:
     """List a user's application credentials."""
     _no_trust(rq)
     equal = {"name": rq.query.get("name") or ""} if "name" in rq.query else {}
-    rows = rq.tx.select(ApplicationCredential, order="name", user_id=found.row, **equal)
+    rows = rq.tx.select(ApplicationCredential, order="name", user_id=found.row.id, **equal)
     view = _viewer(rq, rq.tx)
     return many(rq, "application_credentials", [view(row) for row in rows])
 
 
 @api.post(_AT, policy="identity:create_application_credential", on=owner_before, status=201, tx="")
-def create_application_credential(rq: Request, found: Target[str]) -> dict[str, Any]:
+def create_application_credential(rq: Request, found: Target[User]) -> dict[str, Any]:
     """Make an application credential for the project of the caller's token; its secret is shown this once."""
     if rq.ctx.project_id is None:
         raise BadRequest("An application credential is for a project: use a token with a project's scope.")
@@ -103,7 +102,7 @@ def create_application_credential(rq: Request, found: Target[str]) -> dict[str, 
     with rq.cloud.db.write() as rq.tx:
         _managing(rq, rq.tx)
         role_ids = _roles(rq, roles)
-        row = application_credentials.create_credential(rq.tx, found.row, rq.ctx.project_id, given, role_ids, hashed)
+        row = application_credentials.create_credential(rq.tx, found.row.id, rq.ctx.project_id, given, role_ids, hashed)
         return {"application_credential": {**_viewer(rq, rq.tx)(row), "secret": secret}}
 
 
@@ -132,21 +131,25 @@ def delete_application_credential(rq: Request, found: Target[ApplicationCredenti
 
 
 @api.get(_RULES_AT, policy="identity:list_access_rules", on=owner)
-def list_access_rules(rq: Request, found: Target[str]) -> dict[str, Any]:
+def list_access_rules(rq: Request, found: Target[User]) -> dict[str, Any]:
     """List a user's access rules."""
     _no_trust(rq)
-    return listing(rq, ACCESS_RULE, AccessRule, [Where("user_id", "eq", found.row)])
+    return listing(rq, ACCESS_RULE, AccessRule, [Where("user_id", "eq", found.row.id)])
 
 
-@api.get(_RULES_AT + "/{access_rule_id}", policy="identity:get_access_rule", on=rule)
-def show_access_rule(rq: Request, found: Target[AccessRule]) -> dict[str, Any]:
+@api.get(_RULES_AT + "/{access_rule_id}", policy="identity:get_access_rule", on=owner)
+def show_access_rule(rq: Request, found: Target[User]) -> dict[str, Any]:
     """Show an access rule."""
     _no_trust(rq)
-    return {"access_rule": viewer(rq, ACCESS_RULE)(found.row)}
+    return {"access_rule": viewer(rq, ACCESS_RULE)(_named_rule(rq, found))}
 
 
-@api.delete(_RULES_AT + "/{access_rule_id}", policy="identity:delete_access_rule", on=rule)
-def delete_access_rule(rq: Request, found: Target[AccessRule]) -> None:
+def _named_rule(rq: Request, found: Target[User]) -> AccessRule:
+    return access_rules.get_rule(rq.tx, found.row.id, rq.params["access_rule_id"])
+
+
+@api.delete(_RULES_AT + "/{access_rule_id}", policy="identity:delete_access_rule", on=owner)
+def delete_access_rule(rq: Request, found: Target[User]) -> None:
     """Delete an access rule that no application credential uses."""
     _no_trust(rq)
-    access_rules.delete_rule(rq.tx, found.row)
+    access_rules.delete_rule(rq.tx, _named_rule(rq, found))

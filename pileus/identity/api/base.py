@@ -56,6 +56,11 @@ def in_scope(rq: Request) -> Target[None]:
     return Target(None, domain_id=rq.ctx.domain_id, domain={"id": rq.ctx.domain_id})
 
 
+def in_domain(rq: Request) -> list[paging.Where]:
+    """What a token of a domain sees of a list: only what is in it, whoever brings it."""
+    return [paging.Where("domain_id", "eq", rq.ctx.domain_id)] if rq.ctx.domain_id else []
+
+
 def asked_for(rq: Request, name: str) -> dict[str, Any]:
     """A body's inner object for the rules, before anything is checked: an empty one where it has none."""
     inner = rq.json.get(name)

@@ -1,4 +1,4 @@
-"""Credentials kept for users, and policy documents (Identity API v3, "Credentials", "Policies")."""
+"""Credentials kept for users (Identity API v3, "Credentials")."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pileus.core.errors import Forbidden
 from pileus.core.paging import Where
 from pileus.core.wire import Request
 from pileus.identity import credentials
-from pileus.identity.api.base import Target, View, api, asked_for, creating, many, told, updating, viewer
+from pileus.identity.api.base import Target, View, api, asked_for, creating, many, updating, viewer
 from pileus.identity.credentials import Vault
 from pileus.identity.resources import CREDENTIAL
 from pileus.identity.store import Credential
@@ -14,8 +14,7 @@ from pileus.identity.users import get_user
 
 
 def credential(rq: Request, credential_id: str) -> Target[Credential]:
-    with told():
-        found = credentials.get_credential(rq.tx, credential_id)
+    found = credentials.get_credential(rq.tx, credential_id)
     _within_delegation(rq, found.project_id)
     return Target(found, credential=found)
 

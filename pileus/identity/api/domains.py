@@ -18,6 +18,7 @@ plain(
     update=projects.update_project,
     delete=projects.delete_domain,
     but=["list"],
+    told=["update", "delete"],
 )
 
 

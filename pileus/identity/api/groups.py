@@ -4,11 +4,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pileus.core.paging import Where
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.identity import users
-from pileus.identity.api.base import Target, api, asked_for, creating, domain_of, listing, one
+from pileus.identity.api.base import Target, api, asked_for, creating, domain_of, in_domain, listing, one
 from pileus.identity.api.plain import plain
 from pileus.identity.resources import GROUP, USER
 from pileus.identity.store import Group, Membership, User
@@ -21,6 +20,7 @@ group = plain(
     delete=users.delete_group,
     fixed=["domain_id"],
     but=["list", "create"],
+    told=["delete"],
 )
 _m = columns(Membership)
 _MEMBERS = sa.select(_m.user_id).where(_m.group_id == sa.bindparam("group_id"))
@@ -32,8 +32,7 @@ def member(rq: Request, group_id: str, user_id: str) -> Target[tuple[Group, User
 
 
 def new_group(rq: Request) -> Target[None]:
-    given = asked_for(rq, "group")
-    return Target(None, group={**given, "domain_id": domain_of(rq, given)})
+    return Target(None, group=asked_for(rq, "group"))
 
 
 def groups_in_scope(rq: Request) -> Target[None]:
@@ -43,7 +42,7 @@ def groups_in_scope(rq: Request) -> Target[None]:
 @api.get("/v3/groups", policy="identity:list_groups", on=groups_in_scope)
 def list_groups(rq: Request, _: Target[None]) -> dict[str, Any]:
     """List groups."""
-    return listing(rq, GROUP, Group, [Where("domain_id", "eq", rq.ctx.domain_id)] if rq.ctx.domain_id else [])
+    return listing(rq, GROUP, Group, in_domain(rq))
 
 
 @api.post("/v3/groups", policy="identity:create_group", on=new_group, status=201)
@@ -57,7 +56,7 @@ def create_group(rq: Request, _: Target[None]) -> dict[str, Any]:
 def list_members(rq: Request, found: Target[Group]) -> dict[str, Any]:
     """List the users in a group."""
     inside = columns(User).id.in_(_MEMBERS)
-    return listing(rq, USER, User, clauses=[("members", inside, {"group_id": found.row.id})])
+    return listing(rq, USER, User, in_domain(rq), [("members", inside, {"group_id": found.row.id})])
 
 
 @api.put("/v3/groups/{group_id}/users/{user_id}", policy="identity:add_user_to_group", on=member, status=204)

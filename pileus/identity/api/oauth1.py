@@ -39,7 +39,9 @@ def _signed(rq: Request) -> Signed:
         raise BadRequest("The request needs an Authorization header of OAuth 1.0.")
     kind = rq.headers.get("content-type", "")
     form = rq.body.decode("utf-8", "replace") if _FORM in kind else ""
-    return Signed(rq.link(), {"Authorization": header, "Content-Type": kind}, form)
+    uri, root = rq.link(), rq.root
+    other = root if here(rq) != root else f"{root}/identity"
+    return Signed(uri, {"Authorization": header, "Content-Type": kind}, form, uri.replace(here(rq), other, 1))
 
 
 def _form(text: str) -> Response:

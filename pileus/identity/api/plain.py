@@ -10,6 +10,7 @@ from pileus.core.db import Tx
 from pileus.core.errors import NotFound
 from pileus.core.routes import Handler, Lookup
 from pileus.core.wire import Request
+from pileus.identity.api import base
 from pileus.identity.api.base import Target, api, asked_for, creating, listing, one, updating
 from pileus.identity.resources import Entity
 
@@ -53,12 +54,14 @@ def plain(
     new: Lookup | None = None,
     fixed: Iterable[str] = (),
     but: Collection[str] = (),
+    told: Collection[str] = (),
     **given: Callable[..., Any],
 ) -> Lookup:
     """Declares the routes of `resource`, whose rows are of `struct`; returns the lookup for further ones.
 
     `get=`, `create=`, `update=` and `delete=` are its verbs on rows. `new` is what a create is asked about, `fixed` are
-    members that an update may repeat only, and `but` names verbs whose routes are written out elsewhere.
+    members that an update may repeat only, and `but` names verbs whose routes are written out elsewhere. The verbs in `told`
+    answer 404 for what is missing to everybody, the others only to who may do that to any.
     The rules are called `identity:list_services`, `identity:get_service` and so on.
     """
     name = resource.name
@@ -100,8 +103,17 @@ def plain(
         rule=lambda verb: _rule(resource, verb),
         on=lookup,
         new=new or asked,
+        lookups=dict.fromkeys(told, _told(lookup)),
     )
     return lookup
+
+
+def _told(lookup: Lookup) -> Lookup:
+    def found_or_told(rq: Request, id: str) -> Any:
+        with base.told():
+            return lookup(rq, id)
+
+    return found_or_told
 
 
 def _rule(resource: Entity, verb: str) -> str:

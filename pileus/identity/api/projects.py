@@ -133,6 +133,21 @@ def delete_project(rq: Request, found: Target[Project]) -> None:
     projects.delete_project(rq.tx, found.row)
 
 
+@api.patch("/v3/projects/{project_id}/cascade", policy="identity:update_project", on=project)
+def update_tree(rq: Request, found: Target[Project]) -> dict[str, Any]:
+    """Enable or disable a project with all that are below it."""
+    values = updating(rq, PROJECT, found.row, ("domain_id", "parent_id", "is_domain"))
+    if set(values) != {"enabled"}:
+        raise BadRequest("Invalid input for field 'project': only 'enabled' can be changed with all below.")
+    return one(rq, PROJECT, projects.enable_tree(rq.tx, found.row, values["enabled"]))
+
+
+@api.delete("/v3/projects/{project_id}/cascade", policy="identity:delete_project", on=project)
+def delete_tree(rq: Request, found: Target[Project]) -> None:
+    """Delete a project with all that are below it, once they are disabled."""
+    projects.delete_tree(rq.tx, found.row)
+
+
 @api.get("/v3/projects/{project_id}/tags", policy="identity:list_project_tags", on=project)
 def list_tags(rq: Request, found: Target[Project]) -> dict[str, Any]:
     """List a project's tags."""

@@ -6,7 +6,7 @@ from pileus.core.errors import BadRequest, NotFound
 from pileus.core.paging import Where
 from pileus.core.wire import Request
 from pileus.identity import roles
-from pileus.identity.api.base import Target, api, asked_for, creating, here, listing, many, one, updating
+from pileus.identity.api.base import Target, api, asked_for, creating, here, listing, many, one, told, updating
 from pileus.identity.resources import ROLE, ROLES
 from pileus.identity.store import Role
 
@@ -14,7 +14,8 @@ Pair = tuple[Role, Role]
 
 
 def role(rq: Request, role_id: str) -> Target[Role]:
-    found = roles.get_role(rq.tx, role_id)
+    with told():
+        found = roles.get_role(rq.tx, role_id)
     return Target(found, role=found)
 
 
@@ -85,7 +86,8 @@ def delete_role(rq: Request, found: Target[Role]) -> None:
 
 
 def pair(rq: Request, role_id: str, implied_role_id: str) -> Target[Pair]:
-    prior, below = roles.get_role(rq.tx, role_id), roles.get_role(rq.tx, implied_role_id)
+    with told():
+        prior, below = roles.get_role(rq.tx, role_id), roles.get_role(rq.tx, implied_role_id)
     return Target((prior, below), role=prior)
 
 

@@ -19,6 +19,7 @@ from pileus.identity.api.base import (
     asked_for,
     creating,
     domain_of,
+    in_domain,
     in_scope,
     listing,
     many,
@@ -44,15 +45,14 @@ def _target(found: User) -> Target[User]:
 
 
 def new_user(rq: Request) -> Target[None]:
-    given = asked_for(rq, "user")
-    return Target(None, user={**given, "domain_id": domain_of(rq, given)})
+    """The rules ask about the domain that is named: for who manages one, none is another than theirs, as in OpenStack."""
+    return Target(None, user=asked_for(rq, "user"))
 
 
 @api.get("/v3/users", policy="identity:list_users", on=in_scope)
 def list_users(rq: Request, _: Target[None]) -> dict[str, Any]:
     """List users."""
-    where = [Where("domain_id", "eq", rq.ctx.domain_id)] if rq.ctx.domain_id else []
-    return listing(rq, USER, User, [*where, *expiring(rq)], clauses=_vouched_for(rq))
+    return listing(rq, USER, User, [*in_domain(rq), *expiring(rq)], clauses=_vouched_for(rq))
 
 
 def _vouched_for(rq: Request) -> list[tuple[str, Any, dict[str, Any]]]:
@@ -194,8 +194,9 @@ def list_user_groups(rq: Request, found: Target[User]) -> dict[str, Any]:
     """List the groups a user is in, and until when where an identity provider said so."""
     view = viewer(rq, GROUP)
     kept = [row for row in users.groups_of(rq.tx, found.row.id) if _matches(rq, row, ("name", "domain_id"))]
+    seen = [row for row in kept if rq.ctx.domain_id in (None, row.domain_id)]
     ends = {row.group_id: row.expires_at for row in rq.tx.select(Membership, user_id=found.row.id)}
-    return many(rq, "groups", [{**view(row), "membership_expires_at": ends.get(row.id)} for row in kept])
+    return many(rq, "groups", [{**view(row), "membership_expires_at": ends.get(row.id)} for row in seen])
 
 
 def _matches(rq: Request, row: Any, names: tuple[str, ...]) -> bool:

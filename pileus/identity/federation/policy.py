@@ -24,7 +24,7 @@ def _rule(thing: str, verb: str) -> Rule:
     path = f"/v3/OS-FEDERATION/{_PLACES[thing]}"
     if verb == "list":
         thing, path = f"{thing}s", path.rpartition("/")[0]
-    return Rule(f"identity:{verb}_{thing}", check, "", (f"{method} {path}",))
+    return Rule(f"identity:{verb}_{thing}", check, "", (f"{method} {path}",), ("system", "project"))
 
 
 RULES = [_rule(thing, verb) for thing in _PLACES for verb in _VERBS]

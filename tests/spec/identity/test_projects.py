@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Client
+from tests.harness import Client, World
 from tests.spec.identity.identities import make, unique
 
 
@@ -193,3 +193,39 @@ class TestNobodyButAdministrators:
     def test_without_a_token_nothing_is_told(self, anonymous: Client) -> None:
         anonymous.get("/v3/projects").refused(401)
         anonymous.get("/v3/domains/default").refused(401)
+
+
+def test_a_project_can_be_disabled_and_deleted_with_all_below_it(admin: Client) -> None:
+    top = make(admin, "project")
+    middle = make(admin, "project", parent_id=top["id"])
+    leaf = make(admin, "project", parent_id=middle["id"])
+    paths = [f"/v3/projects/{row['id']}" for row in (top, middle, leaf)]
+
+    def enabled() -> list[bool]:
+        return [admin.get(path).ok()["project"]["enabled"] for path in paths]
+
+    admin.patch(f"{paths[0]}/cascade", {"project": {"name": "x"}}).refused(400, "enabled")
+    admin.delete(f"{paths[0]}/cascade").refused(403, "is enabled")
+    assert admin.patch(f"{paths[0]}/cascade", {"project": {"enabled": False}}).ok(200)["project"]["enabled"] is False
+    assert enabled() == [False] * 3
+    admin.patch(f"{paths[1]}/cascade", {"project": {"enabled": True}}).refused(403, "above it is disabled")
+    admin.patch(f"{paths[0]}/cascade", {"project": {"enabled": True}}).ok(200)
+    assert enabled() == [True] * 3
+    admin.patch(f"{paths[0]}/cascade", {"project": {"enabled": False}}).ok(200)
+    admin.patch(paths[2], {"project": {"options": {"immutable": True}}}).ok()
+    admin.delete(f"{paths[0]}/cascade").refused(403, "immutable")
+    admin.patch(paths[2], {"project": {"options": {"immutable": False}}}).ok()
+    admin.delete(f"{paths[0]}/cascade").ok(204)
+    for path in paths:
+        admin.get(path).refused(404)
+    admin.delete("/v3/projects/default/cascade").refused(400)
+
+
+def test_disabling_a_tree_voids_the_tokens_of_all_in_it(world: World) -> None:
+    admin = world.client("admin", "manager", "member", "reader")
+    top = make(admin, "project")
+    below = world.client("member", project_id=make(admin, "project", parent_id=top["id"])["id"])
+    below.get("/v3/auth/projects").ok()
+    admin.patch(f"/v3/projects/{top['id']}/cascade", {"project": {"enabled": False}}).ok()
+    admin.patch(f"/v3/projects/{top['id']}/cascade", {"project": {"enabled": True}}).ok()
+    below.get("/v3/auth/projects").refused(401)

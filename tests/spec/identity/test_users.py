@@ -182,8 +182,10 @@ class TestADomainsManager:
     def test_makes_users_projects_and_groups_in_the_domain(self, manager: tuple[Client, str]) -> None:
         client, domain_id = manager
         for kind in ("user", "project", "group"):
-            made = make(client, kind)
+            made = make(client, kind, domain_id=domain_id)
             assert made["domain_id"] == domain_id
+            if kind != "project":  # only what names the domain is theirs to make
+                client.post(f"/v3/{kind}s", {kind: {"name": unique()}}).refused(403)
             listed = client.get(f"/v3/{kind}s").ok()[f"{kind}s"]
             assert {row["domain_id"] for row in listed} == {domain_id}
             client.post(f"/v3/{kind}s", {kind: {"name": unique(), "domain_id": "default"}}).refused(403)
@@ -197,8 +199,8 @@ class TestADomainsManager:
         client.post("/v3/projects", {"project": {"name": unique(), "is_domain": True}}).refused(403)
 
     def test_hands_out_ordinary_roles_only(self, manager: tuple[Client, str], admin: Client) -> None:
-        client, _ = manager
-        project, user = make(client, "project"), make(client, "user")
+        client, domain_id = manager
+        project, user = make(client, "project"), make(client, "user", domain_id=domain_id)
         roles = {row["name"]: row["id"] for row in client.get("/v3/roles").ok()["roles"]}
         at = f"/v3/projects/{project['id']}/users/{user['id']}/roles"
         client.put(f"{at}/{roles['member']}").ok(204)
