@@ -46,6 +46,38 @@ def request_ids(rq: Request, proceed: Proceed) -> Response:
         log.request_id.reset(token)
 
 
+# what a page may send and read, besides what browsers always allow
+_SENT = (
+    "Content-Type, X-Auth-Token, X-Subject-Token, X-OpenStack-Request-ID, OpenStack-API-Version, "
+    "X-OpenStack-Nova-API-Version, OpenStack-Auth-Receipt, X-Project-Id, X-Domain-Id, Range"
+)
+_READ = (
+    "X-Subject-Token, X-OpenStack-Request-ID, OpenStack-API-Version, OpenStack-Auth-Receipt, Location, Retry-After, "
+    "Content-Range"
+)
+
+
+def cors(rq: Request, proceed: Proceed) -> Response:
+    """Around the faults too: a page of an allowed origin may read refusals. Others get no header, and browsers refuse."""
+    origin, allowed = rq.headers.get("origin", ""), rq.cloud.settings.cors_allowed_origins
+    if not allowed:
+        return proceed(rq)
+    known = origin and (origin in allowed or "*" in allowed)
+    if known and rq.method == "OPTIONS" and "access-control-request-method" in rq.headers:
+        response = Response(None, 200)
+        response.headers["access-control-allow-methods"] = "GET, HEAD, POST, PUT, PATCH, DELETE"
+        response.headers["access-control-allow-headers"] = _SENT
+        response.headers["access-control-max-age"] = "3600"
+    else:
+        response = proceed(rq)
+    if known:
+        response.headers["access-control-allow-origin"] = origin
+        response.headers["access-control-expose-headers"] = _READ
+    vary = response.headers.get("vary")
+    response.headers["vary"] = f"{vary}, Origin" if vary else "Origin"
+    return response
+
+
 def faults(rq: Request, proceed: Proceed) -> Response:
     """Around all that can refuse: one place where an exception becomes a status and a body."""
     try:
@@ -177,7 +209,7 @@ def handler(rq: Request) -> Response:
 
 
 # The way of every request. The order is the security story: see each stage's first line.
-PATH: list[Stage] = [request_ids, faults, microversion, token, transaction, policy]
+PATH: list[Stage] = [request_ids, cors, faults, microversion, token, transaction, policy]
 
 
 def compose(path: list[Stage]) -> Proceed:

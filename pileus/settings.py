@@ -114,7 +114,18 @@ def load(state: Path) -> Settings:
         raise ValueError(f"{path} cannot be read: {error}") from error
     found.state = str(state)
     try:
-        re.compile(found.security_compliance.password_regex)
-    except re.error as error:
-        raise ValueError(f"{path}: security_compliance.password_regex is no regular expression: {error}") from error
+        check(found)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return found
+
+
+def check(settings: Settings) -> None:
+    """What types alone do not tell. Raises ValueError."""
+    try:
+        re.compile(settings.security_compliance.password_regex)
+    except re.error as error:
+        raise ValueError(f"security_compliance.password_regex is no regular expression: {error}") from error
+    numbers = [*msgspec.structs.astuple(settings.security_compliance), *msgspec.structs.astuple(settings.log_in_limits)]
+    if any(isinstance(value, int) and value < 0 for value in numbers):
+        raise ValueError("the numbers of security_compliance and log_in_limits are none below 0")

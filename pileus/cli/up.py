@@ -26,6 +26,12 @@ from pileus.cli.state import cloud_errors, examples, state_option
     "--nodes", type=click.IntRange(1, 99), help="How many hosts, each in namespaces of its own.  [default: 1]"
 )
 @click.option("--fake", is_flag=True, help="No virtual machines, no networks, no root: every API on a stateful fake.")
+@click.option(
+    "--settings",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON with settings of the cloud, kept from then on, such as security_compliance.",
+)
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then stop the cloud.")
 @click.option("--for-pid", type=click.IntRange(1), metavar="PID",
               help="Stop the cloud when this process ends, however it ends, and empty the state folder.")  # fmt: skip
@@ -36,6 +42,7 @@ def command(
     port: int | None,
     nodes: int | None,
     fake: bool,
+    file: Path | None,
     foreground: bool,
     for_pid: int | None,
     brief: bool,
@@ -50,15 +57,16 @@ def command(
     if for_pid is not None and not Path(f"/proc/{for_pid}").exists():
         raise click.ClickException(f"There is no process {for_pid}, for which this cloud was to be.")
     cloud = up.prepare(folder, port=port, nodes=nodes, fake=fake)
+    options = state.options(file) if file else {}
     if up.is_up(cloud):
-        if cloud != state.read(folder):
+        if cloud != state.read(folder) or options:
             raise click.ClickException(
-                "The cloud is running: `pileus down` it first to give it another port or more nodes."
+                "The cloud is running: `pileus down` it first to give it another port, more nodes or settings."
             )
         click.echo(f"The cloud in {cloud.folder} is running already: `pileus status` shows it.")
         return
     up.check_machine(cloud)
-    up.save(cloud)
+    up.save(cloud, options)
     if foreground:
         argv = up.supervisor_argv(cloud, for_pid, [])
         os.execvpe(argv[0], argv, environment(cloud.hash))  # noqa: S606

@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from typing import Any
 import msgspec
 
 from pileus.deploy.errors import DeployError
-from pileus.settings import CONFIG, NodeAddress
+from pileus.settings import CONFIG, NodeAddress, Settings, check
 
 # A unix socket's address holds 107 bytes. The longest one below a state folder:
 LONGEST_SOCKET = "/hosts/node-99/libvirt/run/libvirt-sock"
 LONGEST_STATE = 107 - len(LONGEST_SOCKET)
 
 REGION = "RegionOne"
+# settings that no file may give: they follow from what is started
+_DECIDED = {"state", "port", "region", "database_url", "nodes", "fake_nodes", "ovn_nb", "ovn_sb", "external"}
 
 
 def default_folder() -> Path:
@@ -93,10 +96,11 @@ class Cloud:
     def hosts(self) -> list["Host"]:
         return [] if self.fake else [Host(self, index) for index in range(1, self.nodes + 1)]
 
-    def save(self) -> None:
+    def save(self, options: dict[str, Any] | None = None) -> None:
+        """With settings that an operator gives; those given before (see settings.py) stay."""
         path = self.folder / CONFIG
-        # What an operator added (see settings.py) stays.
         document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"host": "127.0.0.1"}
+        document |= options or {}
         document |= {
             "id": self.id,
             "port": self.port,
@@ -203,6 +207,31 @@ def read(folder: Path) -> Cloud | None:
         accel=document.accel,
         external=document.external,
     )
+
+
+def options(file: Path) -> dict[str, Any]:
+    """Settings of settings.py from a file. Raises DeployError for one that is unknown, wrong, or not for people to set."""
+    try:
+        given = json.loads(file.read_text())
+        if not isinstance(given, dict):
+            raise ValueError("it is no object")
+        known = msgspec.to_builtins(Settings())
+        if unknown := sorted(_unknown(given, known)):
+            raise ValueError(f"there is no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        if fixed := sorted(_DECIDED & set(given)):
+            raise ValueError(f"{', '.join(fixed)}: `pileus up` decides that")
+        check(msgspec.convert(given, Settings))
+    except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
+        raise DeployError(f"{file} cannot be used: {error}.") from error
+    return given
+
+
+def _unknown(given: dict[str, Any], known: dict[str, Any], where: str = "") -> Iterator[str]:
+    for name, value in given.items():
+        if name not in known:
+            yield where + name
+        elif isinstance(value, dict) and isinstance(known[name], dict) and known[name]:
+            yield from _unknown(value, known[name], f"{where}{name}.")
 
 
 def new(folder: Path, *, port: int, nodes: int, fake: bool) -> Cloud:

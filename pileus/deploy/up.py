@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pileus.deploy import packages, plan, state
 from pileus.deploy.errors import DeployError
@@ -161,10 +162,10 @@ def prepare(folder: Path, *, port: int | None, nodes: int | None, fake: bool) ->
     return cloud
 
 
-def save(cloud: Cloud) -> None:
+def save(cloud: Cloud, options: dict[str, Any] | None = None) -> None:
     cloud.folder.mkdir(parents=True, exist_ok=True)
     state.write_client_files(cloud)
-    cloud.save()
+    cloud.save(options)
     plan.make_folders(cloud)
 
 

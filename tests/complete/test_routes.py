@@ -26,6 +26,8 @@ RULES = {rule.name: rule for rules in BY_SERVICE.values() for rule in rules}
 PUBLIC = {
     "POST /identity/v3/OS-OAUTH1/request_token", "POST /identity/v3/OS-OAUTH1/access_token",  # signed by a consumer
     "POST /identity/v3/auth/tokens", "POST /identity/v3/users/{user_id}/password", "GET /identity/healthcheck",
+    "POST /identity/v2.0/tokens", "GET /identity/v2.0", "GET /identity/v2.0/extensions",
+    "GET /identity/v2.0/extensions/{alias}",
     "GET /identity/", "GET /identity/v3", "GET /compute/", "GET /compute/v2.1/", "GET /image/", "GET /image/versions",
     "GET /network/", "GET /network/v2.0/", "GET /placement/",
     "POST /identity/v3/auth/OS-FEDERATION/saml2", "POST /identity/v3/auth/OS-FEDERATION/saml2/ecp",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from pileus import settings
 from pileus.cli import COMMANDS, main
 from pileus.deploy import demo, machine, process, state, teardown, up
 from pileus.deploy.client import Client
@@ -44,6 +45,37 @@ def test_up_fake_gives_a_cloud_with_tokens(fake: Path) -> None:
 def test_a_second_up_says_that_it_runs(fake: Path) -> None:
     code, said = pileus("up", "--fake", "--state", str(fake))
     assert (code, "running already" in said) == (0, True)
+
+
+def test_settings_come_from_a_file_and_stay(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text('{"security_compliance": {"lockout_failure_attempts": 2}, "dhcp_domain": "here"}')
+    cloud = state.new(tmp_path / "cloud", port=6000, nodes=1, fake=True)
+    cloud.folder.mkdir()
+    cloud.save(state.options(file))
+    cloud.save()
+    found = settings.load(cloud.folder)
+    assert found.security_compliance.lockout_failure_attempts == 2 and found.dhcp_domain == "here"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("{", "cannot be used"),
+        ("[]", "no object"),
+        ('{"dhcp_domian": "x"}', "dhcp_domian"),
+        ('{"security_compliance": {"lockout": 2}}', "security_compliance.lockout"),
+        ('{"security_compliance": {"lockout_duration": "5"}}', "int"),
+        ('{"security_compliance": {"lockout_duration": -5}}', "below 0"),
+        ('{"security_compliance": {"password_regex": "("}}', "regular expression"),
+        ('{"port": 7}', "port"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_with_the_reason(tmp_path: Path, text: str, word: str) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(text)
+    code, said = pileus("up", "--fake", "--state", str(tmp_path / "cloud"), "--settings", str(file))
+    assert code == 1 and word in said
 
 
 def test_a_running_cloud_is_not_given_another_port(fake: Path) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
+from pileus.identity.api import v2
 from pileus.identity.api.base import api
+from pileus.identity.store import generation
 
 REL = "https://docs.openstack.org/api/openstack-identity/3"  # names that clients know resources by
 
@@ -25,7 +27,7 @@ def _v3(rq: Request) -> dict[str, Any]:
 @api.get("/", policy=PUBLIC, tx="", status=300)
 def list_versions(rq: Request) -> Response:
     """List the versions of the identity API."""
-    return Response({"versions": {"values": [_v3(rq)]}}, 300, {"vary": "X-Auth-Token"})
+    return Response({"versions": {"values": [_v3(rq), v2.version(rq)]}}, 300, {"vary": "X-Auth-Token"})
 
 
 @api.get("/v3", policy=PUBLIC, tx="")
@@ -61,4 +63,7 @@ def _singular(word: str) -> str:
 @api.get("/healthcheck", policy=PUBLIC)
 def healthcheck(rq: Request) -> Response:
     """Say that this controller and its database answer."""
+    generation(rq.tx)  # a transaction alone asks the database nothing
+    if "json" in rq.headers.get("accept", ""):
+        return Response({"name": "pileus", "reasons": ["OK"]})
     return Response("OK")
