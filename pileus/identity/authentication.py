@@ -16,7 +16,7 @@ from pileus.identity import compliance, grants, receipts, trusts
 from pileus.identity.methods import METHODS, Attempt, Claim
 from pileus.identity.methods.claims import WRONG, DomainRef, find_domain
 from pileus.identity.receipts import MoreWanted
-from pileus.identity.store import AccessToken, ApplicationCredential, Project, User
+from pileus.identity.store import AccessToken, ApplicationCredential, Project, User, generation
 from pileus.identity.tokens import Payload, Token, Tokens, resolve
 
 _log = log.logger("pileus.identity")
@@ -115,9 +115,10 @@ def log_in(
         attempt = Attempt(tx, tokens, cloud.settings, headers, address, uri, cloud.drivers["identity"])
         claims = [METHODS[name].claim(attempt, given) for name, given in auth.given.items()]
     proof = _prove(cloud, claims, address)
-    if secret := headers.get(receipts.HEADER):
-        _add_receipt(cloud, proof, secret)
+    if receipt := headers.get(receipts.HEADER):
+        _add_receipt(cloud, proof, receipt)
     with cloud.db.read() as tx:
+        changes = generation(tx)
         current = tx.find(User, id=proof.user.id)
         if current is None or current.password_hash != proof.user.password_hash or not usable(tx, current):
             raise Unauthorized(WRONG, detail=f"user {proof.user.id} changed meanwhile, or is disabled")
@@ -140,7 +141,9 @@ def log_in(
                 note(tx)
     if wanting:
         raise MoreWanted(current, domain, *cloud.receipts.give(current.id, proof.methods))
-    return tokens.seal(payload), token
+    secret = tokens.seal(payload)
+    tokens.remember(secret, token, changes)
+    return secret, token
 
 
 # -- who -----------------------------------------------------------------------------------------------------------------

@@ -51,6 +51,15 @@ def verify(password: str, stored: str | None) -> bool:
     return True
 
 
+_costs: dict[str, bool] = {}  # by a hash's own words for its cost: there are few
+
+
 def outdated(stored: str) -> bool:
     """Was this hashed at another cost than today's?"""
-    return _hasher.check_needs_rehash(stored)
+    cost = stored.rsplit("$", 2)[0]
+    if cost not in _costs:
+        try:
+            _costs[cost] = _hasher.check_needs_rehash(stored)
+        except InvalidHashError:  # no hash of ours: no password fits it
+            return False
+    return _costs[cost]

@@ -7,9 +7,9 @@ generation stands, validation is a dictionary look-up and one integer compare.
 import base64
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from cryptography.fernet import InvalidToken
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 FOLDER, JWS_FOLDER = "keys", "keys-jws"  # in the state folder
 PROVIDERS = ("fernet", "jws")
 _MOST = 20_000  # tokens remembered
-_POLL = 0.25  # seconds between looks at the generation where asking costs a round trip
+_MOST_BODIES = 2_000  # encoded, with their catalogs: some KiB each
+_POLL = 0.25  # seconds between looks at the generation: what another process revokes is void after that
 
 
 class Payload(msgspec.Struct, array_like=True):
@@ -79,6 +80,14 @@ class Token(msgspec.Struct):
     access_rules: list[AccessRule] | None = None  # all it may be used for, where the credential says
 
 
+class Known(NamedTuple):
+    """What is remembered of a token: true while the generation stands and the token has not ended."""
+
+    generation: int
+    context: Context
+    token: Token
+
+
 class Tokens:
     """Issues and validates. The keys are in folders below `state`.
 
@@ -94,7 +103,8 @@ class Tokens:
         self._signatures = _signatures(state, provider)
         self._signing = provider == "jws"
         self._keys = -1
-        self._known: dict[str, tuple[int, str, Context]] = {}
+        self._known: dict[str, Known] = {}
+        self._bodies: dict[tuple[str, bool], tuple[int, bytes]] = {}
         self._generation = -1
         self._asked = 0.0
         self._seen = -1
@@ -130,10 +140,10 @@ class Tokens:
         payload = self.payload(user_id, methods, scope, scope_id)
         return self.seal(payload), payload
 
-    def read(self, secret: str) -> Payload | None:
-        """What a token says, if it is ours and has not expired."""
+    def read(self, secret: str, expired: float = 0) -> Payload | None:
+        """What a token says, if it is ours and has not expired, or not longer ago than this."""
         payload = self._signed(secret) if secret.startswith(_JWS) else self._encrypted(secret)
-        return payload if payload is not None and payload.expires_at > clock.now() else None
+        return payload if payload is not None and payload.expires_at > clock.after(-expired) else None
 
     def _encrypted(self, secret: str) -> Payload | None:
         try:
@@ -151,26 +161,52 @@ class Tokens:
 
     def authenticate(self, secret: str) -> Context | None:
         """The caller a token stands for, or None."""
+        known = self._lookup(secret)
+        return msgspec.structs.replace(known.context) if known is not None else None
+
+    def find(self, secret: str) -> Token | None:
+        """As `load`, from memory where it is known. What is found is shared: it is not to be changed."""
+        known = self._lookup(secret)
+        return known.token if known is not None else None
+
+    def _lookup(self, secret: str) -> "Known | None":
         current = self._current()
         known = self._known.get(secret)
-        if known is not None and known[0] == current and known[1] > clock.now():
-            return msgspec.structs.replace(known[2])
+        if known is not None and known.generation == current and known.token.payload.expires_at > clock.now():
+            return known
         with self.db.read() as tx:
             current = generation(tx)
             found = self.load(tx, secret)
         if found is None:
             self._known.pop(secret, None)
             return None
-        context = _context(found)
+        return self.remember(secret, found, current)
+
+    def remember(self, secret: str, token: Token, current: int) -> "Known":
+        """Keep what a token means in the generation `current`, so that its first use is as quick as the others."""
+        context = _context(token)
         _ = context.credentials  # made here, once, for all requests that bring this token
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[secret] = (current, found.payload.expires_at, context)
-        return msgspec.structs.replace(context)
+        known = self._known[secret] = Known(current, context, token)
+        return known
 
-    def load(self, tx: Tx, secret: str) -> Token | None:
-        """A token with everything it means now, or None when it is void."""
-        payload = self.read(secret)
+    def encoded(self, secret: str, whole: bool, make: Callable[[], bytes]) -> bytes:
+        """What `make` says of a token that `find` has just found; made once in a generation."""
+        key = (secret, whole)
+        found = self._bodies.get(key)
+        if found is not None and found[0] == self._generation:
+            return found[1]
+        current = self._generation  # before `make` looks: what changes meanwhile makes it anew next time
+        body = make()
+        if len(self._bodies) >= _MOST_BODIES:
+            self._bodies.clear()
+        self._bodies[key] = (current, body)
+        return body
+
+    def load(self, tx: Tx, secret: str, expired: float = 0) -> Token | None:
+        """A token with everything it means now, or None when it is void; it may have ended `expired` seconds ago."""
+        payload = self.read(secret, expired)
         if payload is None or any(tx.find(Revocation, audit_id=audit_id) for audit_id in payload.audit_ids[:1]):
             return None
         try:
@@ -189,7 +225,7 @@ class Tokens:
             self._keys = version
         now = time.monotonic()
         seen = store.changes_here
-        if self.db.sqlite or now - self._asked > _POLL or seen != self._seen:
+        if now - self._asked > _POLL or seen != self._seen:
             with self.db.read() as tx:
                 self._generation = generation(tx)
             self._asked, self._seen = now, seen

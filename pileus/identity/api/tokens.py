@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
+
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest
 from pileus.core.routes import PUBLIC
-from pileus.core.wire import Request, Response
+from pileus.core.wire import JSON, Request, Response
 from pileus.identity import authentication, grants, revocations
 from pileus.identity.api.base import Untraceable, api, many, viewer
 from pileus.identity.catalog import catalog
@@ -28,23 +30,36 @@ def issue_token(rq: Request) -> Response:
     return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})
 
 
+EXPIRED_WINDOW = 2 * 86_400  # seconds: how long services may go on with work that a token began while it was good
+
+
 def subject(rq: Request) -> dict[str, Any]:
-    """The token that a request is about."""
-    secret = rq.headers.get("x-subject-token", "")
-    found = rq.cloud.tokens.load(rq.tx, secret) if secret else None
+    """The token that a request is about. A service may ask for one that has ended: `allow_expired`."""
+    secret, tokens = rq.headers.get("x-subject-token", ""), rq.cloud.tokens
+    found = tokens.find(secret) if secret else None
+    if found is None and secret and rq.query.flag("allow_expired") and "service" in rq.ctx.roles:
+        with rq.cloud.db.read() as tx:
+            found = tokens.load(tx, secret, EXPIRED_WINDOW)
     if found is None:
         raise Untraceable("The token asked about is missing, void or expired.")
     return {"target": {"token": {"user_id": found.user.id}}, "token": found, "secret": secret, "id": ""}
 
 
-@api.get("/v3/auth/tokens", policy="identity:validate_token", on=subject)
+@api.get("/v3/auth/tokens", policy="identity:validate_token", on=subject, tx="")
 def validate_token(rq: Request, found: dict[str, Any]) -> Response:
     """Validate a token and say what it stands for."""
-    body = render(rq.tx, found["token"], with_catalog="nocatalog" not in rq.query)
-    return Response(body, 200, {"x-subject-token": found["secret"], "vary": "X-Auth-Token"})
+    token, secret, whole = found["token"], found["secret"], "nocatalog" not in rq.query
+
+    def encoded() -> bytes:
+        with rq.cloud.db.read() as tx:
+            return msgspec.json.encode(render(tx, token, with_catalog=whole))
+
+    body = rq.cloud.tokens.encoded(secret, whole, encoded)
+    headers = {"x-subject-token": secret, "vary": "X-Auth-Token", "content-type": JSON}
+    return Response(body, 200, headers)
 
 
-@api.route("HEAD", "/v3/auth/tokens", policy="identity:check_token", on=subject)
+@api.route("HEAD", "/v3/auth/tokens", policy="identity:check_token", on=subject, tx="")
 def check_token(rq: Request, found: dict[str, Any]) -> Response:
     """Check that a token is valid."""
     return Response(None, 200, {"x-subject-token": found["secret"], "vary": "X-Auth-Token"})
