@@ -10,6 +10,20 @@ import click
 from pileus.cli.state import cloud_errors, examples, state_option
 
 
+def _process(_context: click.Context, _option: click.Parameter, pid: int | None) -> int | None:
+    if pid is not None and not Path(f"/proc/{pid}").exists():
+        raise click.ClickException(f"There is no process {pid}, for which this cloud was to be.")
+    return pid
+
+
+settings_option = click.option(
+    "--settings",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON with settings of the cloud, kept from then on, such as security_compliance.",
+)
+
+
 @click.command(
     short_help="Start a cloud.",
     epilog=examples(
@@ -17,6 +31,7 @@ from pileus.cli.state import cloud_errors, examples, state_option
         "pileus up --nodes 2                       two hosts on it, in namespaces",
         "pileus up --fake                          every API, without root and virtual machines",
         "pileus up --state /srv/blue --port 5100   one more cloud beside the first",
+        "pileus up --settings strict.json          with settings of yours, kept from then on",
         "pileus up --fake --for-pid $$             gone with this shell: for test suites",
     ),
 )
@@ -26,14 +41,9 @@ from pileus.cli.state import cloud_errors, examples, state_option
     "--nodes", type=click.IntRange(1, 99), help="How many hosts, each in namespaces of its own.  [default: 1]"
 )
 @click.option("--fake", is_flag=True, help="No virtual machines, no networks, no root: every API on a stateful fake.")
-@click.option(
-    "--settings",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON with settings of the cloud, kept from then on, such as security_compliance.",
-)
+@settings_option
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then stop the cloud.")
-@click.option("--for-pid", type=click.IntRange(1), metavar="PID",
+@click.option("--for-pid", type=click.IntRange(1), metavar="PID", callback=_process,
               help="Stop the cloud when this process ends, however it ends, and empty the state folder.")  # fmt: skip
 @click.option("--brief", is_flag=True, help="Do not tell what to do next.")
 @cloud_errors
@@ -54,8 +64,6 @@ def command(
     from pileus.deploy import state, teardown, up
     from pileus.deploy.process import environment
 
-    if for_pid is not None and not Path(f"/proc/{for_pid}").exists():
-        raise click.ClickException(f"There is no process {for_pid}, for which this cloud was to be.")
     cloud = up.prepare(folder, port=port, nodes=nodes, fake=fake)
     options = state.options(file) if file else {}
     if up.is_up(cloud):
