@@ -55,7 +55,7 @@ bench: setup  ## measure, and write bench/RESULTS.md
 
 lock: $(STAMP)  ## requirements.lock from pyproject.toml: newest versions, with hashes, without addresses
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --no-annotate --extra node --extra ldap --group dev pyproject.toml --output-file requirements.lock
+	  --no-header --no-annotate --extra node --extra ldap --extra kerberos --group dev pyproject.toml --output-file requirements.lock
 
 migration: $(STAMP)  ## the next migration, from what the tables now are (ARGS="what it does")
 	$(BIN)/python -m pileus.migrations.write $(ARGS)

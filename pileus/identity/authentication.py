@@ -12,7 +12,7 @@ import msgspec
 from pileus.core import clock, log
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Unauthorized
-from pileus.identity import compliance, grants, receipts, trusts
+from pileus.identity import compliance, grants, methods, receipts, trusts
 from pileus.identity.methods import METHODS, Attempt, Claim
 from pileus.identity.methods.claims import WRONG, DomainRef, find_domain
 from pileus.identity.receipts import MoreWanted
@@ -106,13 +106,19 @@ def _converted(value: Any, shape: Any) -> Any:
 
 
 def log_in(
-    cloud: Any, auth: Auth, headers: dict[str, str] | None = None, address: str = "", uri: str = ""
+    cloud: Any,
+    auth: Auth,
+    headers: dict[str, str] | None = None,
+    address: str = "",
+    uri: str = "",
+    answer: dict[str, str] | None = None,
 ) -> tuple[str, Token]:
-    """`cloud` is what a request is served by. Raises Unauthorized, in the same words whatever was wrong."""
+    """`cloud` is what a request is served by; `answer` takes headers. Raises Unauthorized, in the same words whatever was
+    wrong."""
     tokens: Tokens = cloud.tokens
-    headers = headers or {}
+    headers, answer = headers or {}, answer if answer is not None else {}
     with cloud.db.read() as tx:
-        attempt = Attempt(tx, tokens, cloud.settings, headers, address, uri, cloud.drivers["identity"])
+        attempt = Attempt(tx, tokens, cloud.settings, headers, address, uri, cloud.drivers["identity"], answer)
         claims = [METHODS[name].claim(attempt, given) for name, given in auth.given.items()]
     proof = _prove(cloud, claims, address)
     if receipt := headers.get(receipts.HEADER):
@@ -122,7 +128,7 @@ def log_in(
         current = tx.find(User, id=proof.user.id)
         if current is None or current.password_hash != proof.user.password_hash or not usable(tx, current):
             raise Unauthorized(WRONG, detail=f"user {proof.user.id} changed meanwhile, or is disabled")
-        wanting = not receipts.enough(current, proof.methods, set(METHODS))
+        wanting = not receipts.enough(current, proof.methods, methods.usable(cloud.settings))
         if not wanting:
             payload = _payload(tx, tokens, auth, proof)
             token = resolve(tx, payload)
@@ -172,9 +178,9 @@ def _prove(cloud: Any, claims: list[Claim], address: str) -> Proof:
     parent = next((claim.parent for claim in claims if claim.parent), None)
     credential = next((claim.credential for claim in claims if claim.credential), None)
     access_token = next((claim.access_token for claim in claims if claim.access_token), None)
-    methods = [*(parent.methods if parent else []), *(claim.method for claim in claims)]
+    proved = [*(parent.methods if parent else []), *(claim.method for claim in claims)]
     ends = [claim.expires_at for claim in claims if claim.expires_at]
-    return Proof(user, list(dict.fromkeys(methods)), min(ends, default=None), parent, credential, access_token)
+    return Proof(user, list(dict.fromkeys(proved)), min(ends, default=None), parent, credential, access_token)
 
 
 def _add_receipt(cloud: Any, proof: Proof, secret: str) -> None:

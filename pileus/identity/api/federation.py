@@ -26,6 +26,7 @@ service_provider = plain(
     ServiceProvider,
     get=providers.get_service_provider,
     update=providers.update_service_provider,
+    delete=providers.delete_service_provider,
     but=["create"],
 )
 

@@ -22,7 +22,8 @@ from pileus.identity.tokens import Payload, Token
 def issue_token(rq: Request) -> Response:
     """Authenticate and issue a token."""
     try:
-        secret, token = authentication.log_in(rq.cloud, authentication.parse(rq.json), rq.headers, rq.client, rq.link())
+        auth = authentication.parse(rq.json)
+        secret, token = authentication.log_in(rq.cloud, auth, rq.headers, rq.client, rq.link(), rq.out_headers)
     except MoreWanted as wanted:
         return Response(wanted.body, wanted.status, wanted.headers)
     with rq.cloud.db.read() as tx:

@@ -193,6 +193,7 @@ def create_service_provider(tx: Tx, provider_id: str, given: dict[str, Any]) -> 
     prefix = given.pop("relay_state_prefix") or RELAY_STATE_PREFIX
     row = ServiceProvider(id=provider_id, relay_state_prefix=prefix, **given)
     tx.insert(row)
+    changed(tx)  # tokens tell of it
     return row
 
 
@@ -200,7 +201,13 @@ def update_service_provider(tx: Tx, row: ServiceProvider, values: dict[str, Any]
     if "relay_state_prefix" in values:
         values["relay_state_prefix"] = values["relay_state_prefix"] or RELAY_STATE_PREFIX
     tx.update(ServiceProvider, row.id, **values)
+    changed(tx)
     return get_service_provider(tx, row.id)
+
+
+def delete_service_provider(tx: Tx, row: ServiceProvider) -> None:
+    tx.delete(ServiceProvider, id=row.id)
+    changed(tx)
 
 
 def in_tokens(tx: Tx) -> list[dict[str, str]]:

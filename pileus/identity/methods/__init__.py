@@ -4,12 +4,27 @@ A method turns what a client sent under its name into a claim, looking things up
 proved outside any transaction, because proving is slow by design; what that changes is written afterwards.
 """
 
-from pileus.identity.methods import application_credential, oauth1, password, token, totp
+from pileus.identity.methods import application_credential, external, oauth1, password, token, totp
 from pileus.identity.methods.claims import Attempt, Claim, Method
+from pileus.settings import Settings
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (password.METHOD, token.METHOD, totp.METHOD, application_credential.METHOD, oauth1.METHOD)
+    for method in (
+        password.METHOD,
+        token.METHOD,
+        totp.METHOD,
+        application_credential.METHOD,
+        oauth1.METHOD,
+        external.KERBEROS,
+        external.EXTERNAL,
+    )
 }
 
-__all__ = ["METHODS", "Attempt", "Claim", "Method"]
+
+def usable(settings: Settings) -> set[str]:
+    """The methods that this cloud is set up for: a rule for several factors asks for no other."""
+    return set(METHODS) if settings.kerberos.keytab else set(METHODS) - {"kerberos", "external"}
+
+
+__all__ = ["METHODS", "Attempt", "Claim", "Method", "usable"]

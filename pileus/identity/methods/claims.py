@@ -35,6 +35,7 @@ class Attempt(NamedTuple):
     address: str = ""
     uri: str = ""  # of the request, as its sender wrote it
     connections: Any = None  # what identity reaches outside the database: `drivers`
+    answer: dict[str, str] = {}  # headers of the answer, for a method that has something to say there
 
 
 def taken_as_given() -> bool:
