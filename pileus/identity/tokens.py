@@ -6,6 +6,7 @@ generation stands, validation is a dictionary look-up and one integer compare.
 
 import base64
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -40,7 +41,7 @@ FOLDER, JWS_FOLDER = "keys", "keys-jws"  # in the state folder
 PROVIDERS = ("fernet", "jws")
 _MOST = 20_000  # tokens remembered
 _MOST_BODIES = 2_000  # encoded, with their catalogs: some KiB each
-_POLL = 0.25  # seconds between looks at the generation: what another process revokes is void after that
+_POLL = 0.25  # seconds between looks at the generation where asking costs a round trip
 
 
 class Payload(msgspec.Struct, array_like=True):
@@ -108,6 +109,7 @@ class Tokens:
         self._generation = -1
         self._asked = 0.0
         self._seen = -1
+        self._thread = threading.local()
 
     def payload(
         self, user_id: str, methods: Iterable[str], scope: str = "", scope_id: str | None = None, *,
@@ -223,9 +225,14 @@ class Tokens:
         if version != self._keys:
             self._known.clear()
             self._keys = version
-        now = time.monotonic()
-        seen = store.changes_here
-        if now - self._asked > _POLL or seen != self._seen:
+        now, seen = time.monotonic(), store.changes_here
+        if self.db.sqlite:  # one word of the engine's tells whether anybody has written; each connection has its own
+            written = self.db.generation()
+            stale = written != getattr(self._thread, "written", None)
+            self._thread.written = written
+        else:
+            stale = now - self._asked > _POLL
+        if stale or seen != self._seen:
             with self.db.read() as tx:
                 self._generation = generation(tx)
             self._asked, self._seen = now, seen
