@@ -1,4 +1,4 @@
-"""The lock file: complete, hashed, and free of addresses."""
+"""The lock files: complete, hashed, and free of addresses."""
 
 import re
 import tomllib
@@ -11,8 +11,12 @@ def plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def lock() -> str:
+    return "\n".join(path.read_text().strip() for path in sorted(ROOT.glob("requirements*.lock")))
+
+
 def locked() -> dict[str, str]:
-    text = (ROOT / "requirements.lock").read_text()
+    text = lock()
     return {plain(match[1]): match[2] for match in re.finditer(r"^([A-Za-z0-9_.-]+)==([^ \\;]+)", text, re.MULTILINE)}
 
 
@@ -25,11 +29,11 @@ def test_everything_that_pyproject_asks_for_is_locked() -> None:
 
 
 def test_every_locked_package_has_a_hash() -> None:
-    text = (ROOT / "requirements.lock").read_text()
-    for entry in re.split(r"\n(?=[A-Za-z0-9])", text.strip()):
+    text = lock()
+    for entry in re.split(r"\n(?=[A-Za-z0-9])", text):
         assert "--hash=sha256:" in entry, entry.splitlines()[0]
 
 
 def test_the_lock_file_names_no_address() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+    text = lock()
     assert "://" not in text and "--index" not in text and "--find-links" not in text
