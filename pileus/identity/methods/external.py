@@ -6,6 +6,7 @@ realms are trusted, and in which domain their users are, the settings say; the u
 
 import base64
 import binascii
+import importlib
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ def accept(keytab: str, encoded: str) -> tuple[str, str]:
     Nothing is asked of the key distribution centre; the library itself remembers tickets, so that none counts twice.
     """
     try:
-        import gssapi
+        gssapi: Any = importlib.import_module("gssapi")
     except ImportError as error:
         raise Unavailable("Log-in by Kerberos is set up, but its library is missing.", detail=str(error)) from None
     try:
@@ -58,8 +59,8 @@ def accept(keytab: str, encoded: str) -> tuple[str, str]:
     if not 0 < len(ticket) <= _MOST:
         raise Unauthorized(WRONG, detail="the ticket is no base64, or too long")
     try:
-        own: Any = gssapi.Credentials(usage="accept", store={"keytab": keytab})
-        context: Any = gssapi.SecurityContext(creds=own, usage="accept")
+        own = gssapi.Credentials(usage="accept", store={"keytab": keytab})
+        context = gssapi.SecurityContext(creds=own, usage="accept")
         answer = context.step(ticket)
         # one leg is all that Kerberos needs; what wants more is another mechanism
         principal = str(context.initiator_name) if context.complete else ""
