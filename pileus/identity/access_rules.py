@@ -30,19 +30,58 @@ def permitted(ctx: Context, rq: Request) -> bool:
     own = "/" + rq.service.prefix.split("/")[1]  # /compute, of /compute/v2.1
     path = rq.path.removeprefix(own) if rq.path.startswith(own + "/") else rq.path
     return any(
-        _ALIASES.get(rule.service, rule.service) == service
-        and rule.method == rq.method
-        and _pattern(rule.path).fullmatch(path)
+        _ALIASES.get(rule.service, rule.service) == service and rule.method == rq.method and fits(rule.path, path)
         for rule in ctx.access_rules
     )
 
 
+_WILD = re.compile(r"(\*\*|\*|\{[^/{}]*\})")
+_LONGEST = 4096  # characters of a path: beyond, no rule fits
+
+
 @lru_cache(1000)
-def _pattern(path: str) -> re.Pattern[str]:
-    """`*` and `{name}` stand for one segment's text, `**` for any."""
-    parts = re.split(r"(\*\*|\*|\{[^/{}]*\})", path)
-    forms = {"**": ".*", "*": "[^/]*"}
-    return re.compile("".join(forms.get(part, "[^/]+" if part[:1] == "{" else re.escape(part)) for part in parts))
+def _tokens(pattern: str) -> list[str]:
+    """`*` stands for any text of a segment, `{name}` for some, `**` for any text; other characters for themselves."""
+    found: list[str] = []
+    for part in _WILD.split(pattern):
+        if part[:1] == "{":
+            found.extend(("?", "*"))
+        elif part in ("*", "**"):
+            found.append(part)
+        else:
+            found.extend(f"={letter}" for letter in part)
+    return found
+
+
+def fits(pattern: str, path: str) -> bool:
+    """All places in the pattern that the path can have reached are kept at once: users write patterns, and a regular
+    expression of many wildcards can be made to take for ever."""
+    tokens = _tokens(pattern)
+    if len(path) > _LONGEST:
+        return False
+    places = _past_wildcards(tokens, {0})
+    for letter in path:
+        reached = set()
+        for place in places:
+            token = tokens[place] if place < len(tokens) else ""
+            if token == "**" or (token == "*" and letter != "/"):
+                reached.add(place)
+            elif token == f"={letter}" or (token == "?" and letter != "/"):
+                reached.add(place + 1)
+        if not reached:
+            return False
+        places = _past_wildcards(tokens, reached)
+    return len(tokens) in places
+
+
+def _past_wildcards(tokens: list[str], places: set[int]) -> set[int]:
+    """With those behind wildcards, which may stand for nothing."""
+    found = set(places)
+    for place in places:
+        while place < len(tokens) and tokens[place] in ("*", "**"):
+            place += 1
+            found.add(place)
+    return found
 
 
 def ensure(tx: Tx, user_id: str, service: str, method: str, path: str) -> AccessRule:
