@@ -56,7 +56,7 @@ bench: setup  ## measure, and write bench/RESULTS.md
 
 lock: $(STAMP)  ## requirements.lock from pyproject.toml: newest versions, with hashes, without addresses
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --no-annotate --extra node --extra ldap --group dev pyproject.toml --output-file requirements.lock
+	  --no-header --no-annotate --extra node --extra ldap --extra s3 --extra swift --group dev pyproject.toml --output-file requirements.lock
 	@# apart, since it takes minutes to compile: only the tests want it, and clouds with Kerberos
 	echo "gssapi>=1.8" | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --output-file requirements-kerberos.lock -
