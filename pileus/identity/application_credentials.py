@@ -58,3 +58,9 @@ def delete_credential(tx: Tx, credential: ApplicationCredential) -> None:
     """Its tokens are void at once."""
     changed(tx)
     tx.delete(ApplicationCredential, id=credential.id)
+
+
+def forget(tx: Tx, user_id: str, **where: str) -> None:
+    """All of a user's, or those for one project: the user was disabled, or has lost a role there."""
+    if tx.delete(ApplicationCredential, user_id=user_id, **where):
+        changed(tx)

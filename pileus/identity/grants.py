@@ -11,7 +11,7 @@ from pileus.core import clock
 from pileus.core.db import Tx, in_list, sql
 from pileus.core.errors import Forbidden, NotFound
 from pileus.core.tables import columns, shape
-from pileus.identity import projects
+from pileus.identity import application_credentials, projects
 from pileus.identity.store import Assignment, Group, ImpliedRole, Membership, Project, Role, User, changed
 
 SYSTEM = "system"
@@ -118,10 +118,12 @@ def get_grant(tx: Tx, actor: User | Group, target: Project | None, role: Role, i
 
 
 def revoke(tx: Tx, actor: User | Group, target: Project | None, role: Role, inherited: bool) -> None:
-    """Raises NotFound."""
+    """With the application credentials of a user who loses a role on their project. Raises NotFound."""
     found = get_grant(tx, actor, target, role, inherited)
     changed(tx)
     tx.delete(Assignment, **_key(found))
+    if isinstance(actor, User) and target is not None:
+        application_credentials.forget(tx, actor.id, project_id=target.id)
 
 
 _GRANTED = sql(

@@ -281,6 +281,18 @@ create_credential POST /v3/credentials
 update_credential PATCH /v3/credentials/{{credential_id}}
 delete_credential DELETE /v3/credentials/{{credential_id}}
     any: {ADMIN} or {_CREDENTIAL_OWNER}
+ec2_get_credential GET /v3/users/{{user_id}}/credentials/OS-EC2/{{credential_id}}
+    system project: {READERS} or {_CREDENTIAL_OWNER}
+ec2_list_credentials GET /v3/users/{{user_id}}/credentials/OS-EC2
+    system project: {READERS} or {OWNER}
+ec2_create_credential POST /v3/users/{{user_id}}/credentials/OS-EC2
+ec2_delete_credential DELETE /v3/users/{{user_id}}/credentials/OS-EC2/{{credential_id}}
+    system project: {ADMIN} or (role:member and {_CREDENTIAL_OWNER})
+ec2tokens_validate POST /v3/ec2tokens
+s3tokens_validate POST /v3/s3tokens
+    any: rule:service_or_admin
+list_revoke_events GET /v3/OS-REVOKE/events
+    system project: rule:service_or_admin
 create_trust POST /v3/OS-TRUST/trusts
     project: {_TRUSTOR}
 list_trusts_for_trustor GET /v3/OS-TRUST/trusts?trustor_user_id={{trustor_user_id}}

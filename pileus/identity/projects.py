@@ -9,6 +9,7 @@ from pileus.core import clock
 from pileus.core.db import Tx, in_list, sql
 from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from pileus.core.tables import columns, shape
+from pileus.identity import revocations
 from pileus.identity.store import (
     DEFAULT_DOMAIN,
     Assignment,
@@ -161,6 +162,7 @@ def update_project(tx: Tx, project: Project, values: dict[str, Any]) -> Project:
         if not project.is_domain and any(under.enabled for under in below(tx, project.id)):
             raise Forbidden(f"Project {project.id} cannot be disabled: one below it is enabled.")
         values["valid_after"] = clock.now()
+        _note(tx, project)
     changed(tx)
     if values.get("name", project.name) != project.name:
         for name, value in values.items():
@@ -197,6 +199,7 @@ def delete_project(tx: Tx, project: Project) -> None:
     if tx.find(Project, parent_id=project.id):
         raise Forbidden(f"Project {project.id} cannot be deleted: there are projects below it.")
     _forget(tx, [project.id])
+    _note(tx, project)
     tx.delete(Project, id=project.id)
 
 
@@ -232,6 +235,7 @@ def delete_domain(tx: Tx, domain: Project) -> None:
     immutable(domain, None)
     if domain.enabled or domain.id == DEFAULT_DOMAIN:
         raise Forbidden(f"Domain {domain.id} cannot be deleted: it is the default one, or enabled; disable it first.")
+    _note(tx, domain)
     _forget(tx, [domain.id, *(row[0] for row in tx.all(sql(_PROJECTS_OF), domain=domain.id))])
     tx.execute(_FORGET_ACTORS, domain=domain.id)
     tx.delete(Role, domain_id=domain.id)
@@ -239,6 +243,10 @@ def delete_domain(tx: Tx, domain: Project) -> None:
     tx.delete(Group, domain_id=domain.id)
     tx.delete(Project, domain_id=domain.id)
     tx.delete(Project, id=domain.id)
+
+
+def _note(tx: Tx, project: Project) -> None:
+    revocations.note(tx, **{"domain_id" if project.is_domain else "project_id": project.id})
 
 
 def _forget(tx: Tx, ids: list[str]) -> None:

@@ -8,8 +8,9 @@ from pileus.core import clock
 from pileus.core.db import Tx, sql
 from pileus.core.errors import Conflict, Forbidden, NotFound
 from pileus.core.tables import columns, shape
+from pileus.identity import application_credentials
 from pileus.identity.projects import get_domain, immutable
-from pileus.identity.store import ImpliedRole, Role, changed
+from pileus.identity.store import Assignment, ImpliedRole, Role, changed
 
 NEVER_IMPLIED = frozenset({"admin"})  # a role that would make administrators of others by accident
 
@@ -57,9 +58,11 @@ def update_role(tx: Tx, role: Role, values: dict[str, Any]) -> Role:
 
 
 def delete_role(tx: Tx, role: Role) -> None:
-    """With its assignments."""
+    """With its assignments, and the application credentials of who had it."""
     immutable(role, None)
     changed(tx)
+    for row in tx.select(Assignment, role_id=role.id, actor_type="user", target_type="project"):
+        application_credentials.forget(tx, row.actor_id, project_id=row.target_id)
     tx.delete(Role, id=role.id)
 
 

@@ -19,7 +19,7 @@ from pileus.core import clock
 from pileus.core.context import Context
 from pileus.core.db import Database, Tx
 from pileus.core.errors import Unauthorized
-from pileus.identity import access_rules, grants, keys, store
+from pileus.identity import access_rules, chains, grants, keys, store
 from pileus.identity.federation.store import IdentityProvider
 from pileus.identity.ldap import store as _entries  # noqa: F401  its table is known wherever identity is
 from pileus.identity.store import (
@@ -301,13 +301,11 @@ def _delegation(tx: Tx, token: Token) -> tuple[str, list[str] | None]:
     payload, now = token.payload, clock.now()
     if payload.trust_id:
         token.trust = trust = tx.find(Trust, id=payload.trust_id)
-        if trust is None or (trust.expires_at is not None and trust.expires_at <= now):
+        if trust is None:
             raise Unauthorized("The trust is gone or has expired.")
-        for user_id in (trust.trustor_user_id, trust.trustee_user_id):
-            person = tx.find(User, id=user_id)
-            if person is None or not person.enabled:
-                raise Unauthorized("The trustor or the trustee is gone or disabled.")
-        return trust.trustor_user_id, trust.role_ids
+        if why := chains.broken(tx, trust):
+            raise Unauthorized(why)
+        return chains.chain(tx, trust)[-1].trustor_user_id, trust.role_ids
     if payload.application_credential_id:
         token.credential = found = tx.find(ApplicationCredential, id=payload.application_credential_id)
         if found is None or (found.expires_at is not None and found.expires_at <= now):

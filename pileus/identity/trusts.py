@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import sqlalchemy as sa
+
 from pileus.core import clock
-from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, Forbidden, NotFound, Unauthorized
-from pileus.identity import grants
+from pileus.core.db import Tx, sql
+from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
+from pileus.core.tables import columns
+from pileus.identity import grants, revocations
+from pileus.identity.chains import broken, chain, expired
 from pileus.identity.projects import get_project
 from pileus.identity.roles import get_role
 from pileus.identity.store import Role, Trust, User, changed
@@ -22,10 +26,6 @@ def get_trust(tx: Tx, trust_id: str) -> Trust:
     return found
 
 
-def expired(trust: Trust) -> bool:
-    return trust.expires_at is not None and trust.expires_at <= clock.now()
-
-
 def list_trusts(tx: Tx, **equal: str) -> list[Trust]:
     return [row for row in tx.select(Trust, order="created_at", **equal) if not expired(row)]
 
@@ -38,7 +38,7 @@ def create_trust(tx: Tx, given: dict[str, Any], role_ids: list[str], source: Tru
     if project_id:
         if not role_ids:
             raise Forbidden("A trust on a project names at least one role.")
-        holder = source.trustor_user_id if source else given["trustor_user_id"]
+        holder = chain(tx, source)[-1].trustor_user_id if source else given["trustor_user_id"]
         held = {role.id for role in grants.roles_on_project(tx, holder, get_project(tx, project_id))}
         for role_id in role_ids:
             if role_id not in held:
@@ -60,7 +60,10 @@ def create_trust(tx: Tx, given: dict[str, Any], role_ids: list[str], source: Tru
         extra=given.get("extra", {}),
     )
     if source is not None:
-        _limit(row, source, given)
+        for link in chain(tx, source):
+            _limit(row, link, given, first=link is source)
+    if row.expires_at and tx.find(Trust, **{name: getattr(row, name) for name in _SAME}):
+        raise Conflict("Conflict occurred attempting to store trust: there is one between the same users already.")
     tx.insert(row)
     return row
 
@@ -78,11 +81,14 @@ def _redelegations(given: dict[str, Any]) -> int:
     return count or MOST_REDELEGATIONS
 
 
-def _limit(row: Trust, source: Trust, given: dict[str, Any]) -> None:
-    """A trust that is handed on grants no more than the one it comes from."""
+_SAME = ("trustor_user_id", "trustee_user_id", "project_id", "impersonation", "expires_at")
+
+
+def _limit(row: Trust, source: Trust, given: dict[str, Any], first: bool) -> None:
+    """A trust that is handed on grants no more than those it comes from, the first of which says how often it still may."""
     if source.redelegation_count < 1:
         raise Forbidden("The trust may not be handed on any further.")
-    if row.redelegation_count:
+    if row.redelegation_count and first:
         if given.get("redelegation_count") not in (None, source.redelegation_count - 1):
             raise Forbidden("redelegation_count follows from the trust that is handed on; leave it out.")
         row.redelegation_count = source.redelegation_count - 1
@@ -101,6 +107,7 @@ def _limit(row: Trust, source: Trust, given: dict[str, Any]) -> None:
 def delete_trust(tx: Tx, trust: Trust) -> None:
     """With those handed on from it."""
     changed(tx)
+    revocations.note(tx, trust_id=trust.id)
     for row in tx.select(Trust, redelegated_trust_id=trust.id):
         delete_trust(tx, row)
     tx.delete(Trust, id=trust.id)
@@ -117,8 +124,14 @@ def role_of(tx: Tx, trust: Trust, role_id: str) -> Role:
     return get_role(tx, role_id)
 
 
+def find_usable(tx: Tx, trust_id: str) -> Trust | None:
+    """One that has not ended, between people who are all there and enabled, and roles that the trustor still has."""
+    trust = tx.find(Trust, id=trust_id)
+    return trust if trust is not None and trust.remaining_uses != 0 and not broken(tx, trust) else None
+
+
 def redeem(tx: Tx, trust_id: str, trustee: User) -> Trust:
-    """The trust somebody wants to use. Raises Unauthorized, or Forbidden for one that is for others."""
+    """The trust somebody wants to use. Raises Unauthorized, or Forbidden for one that is for others or no longer whole."""
     trust = tx.find(Trust, id=trust_id)
     if trust is None or expired(trust):
         raise Unauthorized("The request you have made requires authentication.", detail="no such trust")
@@ -126,14 +139,20 @@ def redeem(tx: Tx, trust_id: str, trustee: User) -> Trust:
         raise Forbidden("The trust is for another user.")
     if trust.remaining_uses == 0:
         raise Forbidden("The trust has been used as often as it may be.")
+    if why := broken(tx, trust):
+        raise Forbidden(why)
     return trust
 
 
+_t = columns(Trust)
+_USE = sql(
+    sa.update(_t.id.table)
+    .where(_t.id == sa.bindparam("id"), _t.remaining_uses > 0)
+    .values(remaining_uses=_t.remaining_uses - 1)
+)
+
+
 def use(tx: Tx, trust: Trust) -> None:
-    """Count one use. Raises Forbidden when there is none left."""
-    current = tx.find(Trust, id=trust.id)
-    if current is None or not current.remaining_uses:
+    """Count one use, in one statement: of two requests for the last one, one gets it. Raises Forbidden for the other."""
+    if not tx.execute(_USE, id=trust.id):
         raise Forbidden("The trust has been used as often as it may be.")
-    tx.update(
-        Trust, {"id": trust.id, "remaining_uses": current.remaining_uses}, remaining_uses=current.remaining_uses - 1
-    )

@@ -9,6 +9,7 @@ from pileus.core import clock
 from pileus.core.db import Tx, sql
 from pileus.core.errors import Conflict, NotFound
 from pileus.core.tables import columns, shape
+from pileus.identity import application_credentials, revocations
 from pileus.identity.ldap import mirror
 from pileus.identity.projects import get_domain
 from pileus.identity.store import Assignment, Group, Membership, User, changed
@@ -53,6 +54,9 @@ def update_user(tx: Tx, user: User, values: dict[str, Any]) -> User:
         _check_name(tx, User, user.domain_id, values["name"])
     if "password_hash" in values or (user.enabled and values.get("enabled") is False):
         values["valid_after"] = clock.now()
+        revocations.note(tx, user_id=user.id)
+    if user.enabled and values.get("enabled") is False:
+        application_credentials.forget(tx, user.id)
     tx.update(User, user.id, **values)
     return get_user(tx, user.id)
 
@@ -61,6 +65,7 @@ def delete_user(tx: Tx, user: User) -> None:
     """With its assignments; what else hangs on it goes by the tables' own references."""
     mirror.read_only(tx, user)
     changed(tx)
+    revocations.note(tx, user_id=user.id)
     tx.delete(Assignment, actor_id=user.id)
     tx.delete(User, id=user.id)
 

@@ -117,6 +117,8 @@ def well_formed(rq: Request, answer: Answer) -> None:
         assert set(inner) == {"type", "message", "detail"} and "NeutronError" in fault
     elif "errors" in fault:
         assert inner[0]["status"] == answer.status
+    elif "error_description" in fault:  # in the words of OAuth 2.0
+        assert set(fault) == {"error", "error_description"} and answer.status in (400, 401)
     else:
         assert inner["code"] == answer.status and inner["message"]
 

@@ -24,6 +24,7 @@ RULES = {rule.name: rule for rules in BY_SERVICE.values() for rule in rules}
 
 # who has no token yet, or looks which versions there are, is answered too
 PUBLIC = {
+    "POST /identity/v3/OS-OAUTH2/token",
     "POST /identity/v3/OS-OAUTH1/request_token", "POST /identity/v3/OS-OAUTH1/access_token",  # signed by a consumer
     "POST /identity/v3/auth/tokens", "POST /identity/v3/users/{user_id}/password", "GET /identity/healthcheck",
     "POST /identity/v2.0/tokens", "GET /identity/v2.0", "GET /identity/v2.0/extensions",

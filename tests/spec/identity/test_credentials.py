@@ -68,10 +68,22 @@ def test_credentials_are_their_users_and_administrators(member: Client, stranger
     at = f"/v3/credentials/{made['id']}"
     stranger.get(at).refused(403)
     stranger.delete(at).refused(403)
-    stranger.get(f"/v3/credentials?user_id={member.user_id}").refused(403)
+    assert stranger.get(f"/v3/credentials?user_id={member.user_id}").ok()["credentials"] == []
     assert stranger.get("/v3/credentials").ok()["credentials"] == []
     credential(stranger, user_id=member.user_id).refused(403)
     assert made["id"] in {row["id"] for row in admin.get("/v3/credentials").ok()["credentials"]}
+
+
+def test_a_list_of_credentials_has_pages_and_filters(member: Client) -> None:
+    ids = sorted(credential(member, blob=keys(f"page-{n}")).ok(201)["credential"]["id"] for n in range(3))
+    body = {"credential": {"type": "totp", "blob": "GEZDGNBVGY3TQOJQ"}}
+    seed = member.post("/v3/credentials", body).ok(201)["credential"]["id"]
+    first = member.get("/v3/credentials?type=ec2&limit=2").ok()
+    assert [row["id"] for row in first["credentials"]] == ids[:2]
+    following = first["links"]["next"].partition("cloud.test:5000")[2]
+    assert [row["id"] for row in member.get(following).ok()["credentials"]] == ids[2:]
+    assert [row["id"] for row in member.get("/v3/credentials?type=totp").ok()["credentials"]] == [seed]
+    member.get("/v3/credentials?marker=none").refused(400, "marker")
 
 
 def test_credentials_go_with_their_user_and_project(admin: Client) -> None:

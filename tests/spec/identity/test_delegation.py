@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Answer, Client
+from pileus.core.errors import Forbidden
+from pileus.identity import trusts
+from tests.harness import Answer, Client, World
 from tests.spec.identity.identities import auth, caller, make
 
 SECRET = "a secret worth keeping"
@@ -122,6 +124,79 @@ def test_a_trust_may_be_handed_on_with_no_more_than_it_has(
     people["trustor"].get(f"/v3/OS-TRUST/trusts/{second['id']}").refused(404)
 
 
+def test_a_chain_of_trusts_is_no_longer_than_the_first_says_and_no_stronger_than_its_links(
+    people: dict[str, Any], admin: Client, anonymous: Client
+) -> None:
+    users = [make(admin, "user", password=SECRET) for _ in range(3)]
+    given: dict[str, Any] = {"allow_redelegation": True, "redelegation_count": 2, "impersonation": True}
+    acting, trustee, ids = people["trustor"], people["trustee"].user_id, []
+    for user in users:
+        body = trust(people, trustee_user_id=trustee, expires_at=LATER, **given)
+        made = acting.post("/v3/OS-TRUST/trusts", body).ok(201)["trust"]
+        assert made["redelegation_count"] == 2 - len(ids) and made["expires_at"] == LATER
+        ids.append(made["id"])
+        answer = redeem(Client(anonymous.application, None, user_id=trustee), made["id"])
+        acting = Client(anonymous.application, answer.headers["x-subject-token"])
+        trustee = user["id"]
+        given = {"allow_redelegation": True, "impersonation": True}
+    acting.post("/v3/OS-TRUST/trusts", trust(people, trustee_user_id=trustee, impersonation=True)).refused(
+        403, "handed on"
+    )
+    acting.get("/v3/auth/projects").ok()
+    admin.patch(f"/v3/users/{users[0]['id']}", {"user": {"enabled": False}}).ok()  # the second link's trustee
+    acting.get("/v3/auth/projects").refused(401)
+    redeem(Client(anonymous.application, None, user_id=users[1]["id"]), ids[2]).refused(403, "disabled")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "word"),
+    [
+        ({}, {}, "handed on"),
+        ({"allow_redelegation": True}, {"redelegation_count": 1, "allow_redelegation": True}, "leave it out"),
+        ({"allow_redelegation": True}, {"remaining_uses": 1}, "uses"),
+        ({"allow_redelegation": True, "expires_at": "2998-01-01T00:00:00Z"}, {"expires_at": LATER}, "earlier"),
+        ({"allow_redelegation": True}, {"impersonation": True}, "impersonation"),
+    ],
+)
+def test_what_is_handed_on_is_no_more(
+    people: dict[str, Any], admin: Client, anonymous: Client, first: Any, second: Any, word: str
+) -> None:
+    made = people["trustor"].post("/v3/OS-TRUST/trusts", trust(people, **first)).ok(201)["trust"]
+    acting = Client(anonymous.application, redeem(people["trustee"], made["id"]).headers["x-subject-token"])
+    third = make(admin, "user")["id"]
+    body = trust(people, trustor_user_id=people["trustee"].user_id, trustee_user_id=third, **second)
+    acting.post("/v3/OS-TRUST/trusts", body).refused(403, word)
+
+
+def test_a_trust_whose_trustor_lost_a_role_is_void(people: dict[str, Any], admin: Client, anonymous: Client) -> None:
+    both = [{"id": role["id"]} for role in people["roles"]]
+    made = people["trustor"].post("/v3/OS-TRUST/trusts", trust(people, roles=both)).ok(201)["trust"]
+    secret = redeem(people["trustee"], made["id"]).headers["x-subject-token"]
+    at = f"/v3/projects/{people['project']}/users/{people['trustor'].user_id}/roles/{people['roles'][1]['id']}"
+    admin.delete(at).ok()
+    anonymous.get("/v3/auth/projects", x_auth_token=secret).refused(401)
+    redeem(people["trustee"], made["id"]).refused(403, "role")
+    admin.put(at).ok()
+    anonymous.get("/v3/auth/projects", x_auth_token=secret).ok()
+
+
+def test_the_same_trust_is_given_once(people: dict[str, Any]) -> None:
+    people["trustor"].post("/v3/OS-TRUST/trusts", trust(people, expires_at=LATER)).ok(201)
+    people["trustor"].post("/v3/OS-TRUST/trusts", trust(people, expires_at=LATER)).refused(409)
+    people["trustor"].post("/v3/OS-TRUST/trusts", trust(people, expires_at=LATER, impersonation=True)).ok(201)
+
+
+def test_the_last_use_of_a_trust_is_taken_once(people: dict[str, Any], world: World) -> None:
+    made = people["trustor"].post("/v3/OS-TRUST/trusts", trust(people, remaining_uses=2)).ok(201)["trust"]
+    with world.cloud.db.write() as tx:
+        row = trusts.get_trust(tx, made["id"])
+        trusts.use(tx, row)
+        trusts.use(tx, row)  # as another request would, which read the row before the first was counted
+        with pytest.raises(Forbidden):
+            trusts.use(tx, row)
+    people["trustor"].get(f"/v3/OS-TRUST/trusts/{made['id']}").refused(404)
+
+
 def test_trusts_are_listed_for_those_they_concern(people: dict[str, Any], admin: Client, member: Client) -> None:
     made = people["trustor"].post("/v3/OS-TRUST/trusts", trust(people)).ok(201)["trust"]
     trustor, trustee = people["trustor"], people["trustee"]
@@ -193,6 +268,19 @@ def test_it_loses_what_its_owner_loses(people: dict[str, Any], anonymous: Client
     made = credential(own, roles=[{"id": role["id"]}]).ok(201)["application_credential"]
     admin.delete(f"/v3/projects/{people['project']}/users/{own.user_id}/roles/{role['id']}").ok()
     use(anonymous, made).refused(401)
+
+
+@pytest.mark.parametrize("how", ["role", "disabled"])
+def test_it_is_gone_when_its_owner_is_less(people: dict[str, Any], admin: Client, how: str) -> None:
+    own, role = people["trustor"], people["roles"][1]
+    made = credential(own, roles=[{"id": people["roles"][0]["id"]}]).ok(201)["application_credential"]
+    at = f"/v3/users/{own.user_id}/application_credentials/{made['id']}"
+    admin.get(at).ok()
+    if how == "role":
+        admin.delete(f"/v3/roles/{role['id']}").ok()
+    else:
+        admin.patch(f"/v3/users/{own.user_id}", {"user": {"enabled": False}}).ok()
+    admin.get(at).refused(404)
 
 
 def test_a_restricted_one_makes_no_others(people: dict[str, Any], anonymous: Client) -> None:
