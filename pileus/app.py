@@ -124,7 +124,7 @@ def token(rq: Request, proceed: Proceed) -> Response:
     """Before the route is chosen: a stranger learns nothing about what exists, save the public routes."""
     candidates, rq.params = rq.cloud.routes.find(rq.method, rq.path)
     if any(route.policy is not PUBLIC for route in candidates):
-        secret = rq.headers.get("x-auth-token", "")
+        secret = rq.headers.get("x-auth-token") or _bearer(rq)
         if not secret:
             raise _unauthorized(rq)
         found: Context | None = rq.cloud.authenticate(secret)
@@ -136,6 +136,12 @@ def token(rq: Request, proceed: Proceed) -> Response:
             raise Unauthorized("The application credential's access rules do not allow this call.")
     rq.route = choose(candidates, rq)
     return proceed(rq)
+
+
+def _bearer(rq: Request) -> str:
+    """Clients of OAuth 2.0 bring their token in another header (RFC 6750)."""
+    kind, _, secret = rq.headers.get("authorization", "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else ""
 
 
 def _unauthorized(rq: Request) -> Fault:

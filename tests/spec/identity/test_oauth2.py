@@ -35,8 +35,10 @@ def test_a_client_gets_a_bearer_token(member: Client, anonymous: Client, credent
         found = answer.ok(200)
         assert found["token_type"] == "Bearer" and found["expires_in"] > 0
         assert answer.headers["cache-control"] == "no-store"
-        seen = anonymous.get("/v3/auth/projects", x_auth_token=found["access_token"]).ok()["projects"]
+        seen = anonymous.get("/v3/auth/projects", authorization=f"Bearer {found['access_token']}").ok()["projects"]
         assert [row["id"] for row in seen] == [member.project_id]
+        anonymous.get("/compute/v2.1/os-keypairs", authorization=f"bearer {found['access_token']}").ok()
+        anonymous.get("/v3/auth/projects", x_auth_token=found["access_token"]).ok()
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer x", "Basic eDp5", "x", ""])
