@@ -1,12 +1,29 @@
 """Tokens: how one is got, what it says, when it ends."""
 
+import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+from argon2 import PasswordHasher
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pileus import services
+from pileus.core import clock
+from pileus.core.routes import RouteTable
+from pileus.identity import passwords
 from pileus.identity.reconcile import forget_expired
 from pileus.identity.store import Revocation
 from tests.harness import Client, World
+from tests.spec.identity.identities import auth, caller, log_in, make, unique
+
+WORDS = st.sampled_from(
+    ["identity", "methods", "password", "token", "totp", "user", "id", "name", "domain", "scope", "project", "system",
+     "passwordCredentials", "username", "tenantName", "tenantId", "trust_id", "OS-TRUST:trust", "all", ""]
+)  # fmt: skip
 
 
 def password(world: World) -> str:
@@ -107,3 +124,175 @@ def test_revocations_are_forgotten_when_the_tokens_they_void_have_ended(fresh: W
     forget_expired(fresh.cloud)
     with fresh.cloud.db.read() as tx:
         assert [row.audit_id for row in tx.select(Revocation)] == ["not ended"]
+
+
+def test_a_token_says_exactly_this(world: World, anonymous: Client) -> None:
+    whole = anonymous.post("/v3/auth/tokens", login(world, ADMIN_PROJECT)).ok(201)["token"]
+    always = {"methods", "user", "audit_ids", "issued_at", "expires_at"}
+    assert set(whole) - {"service_providers"} == always | {"project", "is_domain", "roles", "catalog"}
+    assert set(whole["user"]) == {"id", "name", "domain", "password_expires_at"} and len(whole["audit_ids"]) == 1
+    bare = anonymous.post("/v3/auth/tokens", login(world, "unscoped")).ok(201)["token"]
+    assert set(bare) - {"service_providers"} == always
+    without = anonymous.post("/v3/auth/tokens?nocatalog", login(world, ADMIN_PROJECT)).ok(201)["token"]
+    assert set(whole) - set(without) == {"catalog"}
+
+
+def test_a_token_is_shown_as_it_was_issued_with_its_catalog_or_without(world: World, anonymous: Client) -> None:
+    answer = anonymous.post("/v3/auth/tokens", login(world, ADMIN_PROJECT))
+    secret = answer.headers["x-subject-token"]
+    for _ in range(2):
+        shown = anonymous.get("/v3/auth/tokens", x_auth_token=secret, x_subject_token=secret)
+        assert shown.ok(200) == answer.json and shown.headers["x-subject-token"] == secret
+        less = anonymous.get("/v3/auth/tokens?nocatalog", x_auth_token=secret, x_subject_token=secret).ok(200)
+        assert "catalog" not in less["token"] and {**less["token"], "catalog": 0} == {
+            **answer.json["token"],
+            "catalog": 0,
+        }
+
+
+def test_what_changes_is_seen_in_tokens_at_once(world: World, admin: Client, anonymous: Client) -> None:
+    user = make(admin, "user", password="a secret worth keeping")
+    secret = log_in(anonymous, user["id"], "a secret worth keeping").headers["x-subject-token"]
+
+    def shown() -> Any:
+        return admin.get("/v3/auth/tokens", x_subject_token=secret)
+
+    assert shown().ok()["token"]["user"]["name"] == user["name"]
+    admin.patch(f"/v3/users/{user['id']}", {"user": {"name": unique("renamed")}}).ok()
+    assert shown().ok()["token"]["user"]["name"].startswith("renamed")
+    admin.patch("/v3/domains/default", {"domain": {"description": "d"}}).ok()
+    admin.request("DELETE", "/v3/auth/tokens", headers={"x-subject-token": secret}).ok(204)
+    shown().refused(404)
+
+
+def test_a_service_may_ask_for_a_token_that_has_just_ended(world: World, admin: Client, member: Client) -> None:
+    tokens = world.cloud.tokens
+    service = world.client("service", "reader")
+
+    def ended(seconds: float) -> str:
+        payload = tokens.payload(member.user_id, ["password"], "project", member.project_id)
+        payload.expires_at = clock.after(-seconds)
+        return tokens.seal(payload)
+
+    recent, old = ended(60), ended(3 * 86_400)
+    service.get("/v3/auth/tokens?allow_expired=1", x_subject_token=recent).ok(200)
+    service.request("HEAD", "/v3/auth/tokens?allow_expired=1", headers={"x-subject-token": member.token or ""})
+    for client, query, secret in (
+        (service, "", recent),
+        (service, "?allow_expired=0", recent),
+        (service, "?allow_expired=1", old),
+        (admin, "?allow_expired=1", recent),
+        (service, "?allow_expired=1", "nonsense"),
+    ):
+        client.get(f"/v3/auth/tokens{query}", x_subject_token=secret).refused(404)
+    member.get("/v3/auth/projects", x_auth_token=recent).refused(401)
+
+
+def test_tokens_end_with_the_role_and_with_the_domain(world: World, admin: Client, anonymous: Client) -> None:
+    domain = make(admin, "domain")
+    user = make(admin, "user", password="a secret worth keeping", domain_id=domain["id"])
+    project = make(admin, "project", domain_id=domain["id"])
+    at = f"/v3/projects/{project['id']}/users/{user['id']}/roles/{world.roles['member']}"
+    admin.put(at).ok(204)
+    scope = {"project": {"id": project["id"]}}
+    own = caller(anonymous, user["id"], "a secret worth keeping", scope)
+    own.get("/v3/auth/catalog").ok()
+    admin.delete(at).ok(204)
+    own.get("/v3/auth/catalog").refused(401)
+    log_in(anonymous, user["id"], "a secret worth keeping", scope).refused(401)
+    bare = caller(anonymous, user["id"], "a secret worth keeping")
+    admin.patch(f"/v3/domains/{domain['id']}", {"domain": {"enabled": False}}).ok()
+    bare.get("/v3/auth/projects").refused(401)
+    log_in(anonymous, user["id"], "a secret worth keeping").refused(401)
+
+
+@pytest.mark.parametrize("name", ["catalog", "projects", "domains", "system"])
+def test_what_a_caller_may_reach_is_told_also_by_head(admin: Client, anonymous: Client, name: str) -> None:
+    shown, checked = (admin.request(method, f"/v3/auth/{name}") for method in ("GET", "HEAD"))
+    assert checked.status == shown.status == 200 and checked.headers["content-type"] == shown.headers["content-type"]
+    anonymous.request("HEAD", f"/v3/auth/{name}").refused(401)
+
+
+def test_every_get_may_be_a_head() -> None:
+    table = RouteTable(services.apis())
+    for route in table:
+        if route.method == "GET":
+            path = route.service.prefix + re.sub(r"\{[^}]*\}", "x", route.path)
+            assert table.find("HEAD", path)[0], route.name
+
+
+class Counting(PasswordHasher):
+    """Counts what takes the time of a log-in."""
+
+    verified = 0
+
+    def verify(self, *given: Any) -> Any:
+        Counting.verified += 1
+        return super().verify(*given)
+
+
+def test_log_ins_that_fail_do_the_same_work_whatever_was_wrong(
+    admin: Client, anonymous: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make(admin, "user", password="a secret worth keeping")
+    disabled = make(admin, "user", password="a secret worth keeping", enabled=False)
+    bare = make(admin, "user")
+    monkeypatch.setattr(passwords, "_hasher", Counting(time_cost=1, memory_cost=8, parallelism=1))
+    named = {"name": user["name"], "domain": {"name": "no such domain"}, "password": "wrong"}
+    bodies = [auth(one["id"], "wrong") for one in (user, disabled, bare, {"id": "nobody"})]
+    bodies.append({"auth": {"identity": {"methods": ["password"], "password": {"user": named}}}})
+    bodies.append(auth(disabled["id"], "a secret worth keeping"))
+    answers, work = [], []
+    for body in bodies:
+        before = Counting.verified
+        answers.append(anonymous.post("/v3/auth/tokens", body).refused(401))
+        work.append(Counting.verified - before)
+    assert work == [1] * len(bodies) and all(answer == answers[0] for answer in answers)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    body=st.dictionaries(st.sampled_from(["auth", "x"]), ANYTHING, max_size=2),
+    path=st.sampled_from(["v3/auth", "v2.0"]),
+)
+def test_no_body_of_a_log_in_is_an_error_of_ours(anonymous: Client, body: Any, path: str) -> None:
+    assert 400 <= anonymous.post(f"/{path}/tokens", body).status < 500
+
+
+METHOD = st.fixed_dictionaries({}, optional=dict.fromkeys(("user", "id", "secret", "name", "domain"), ANYTHING))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    methods=st.lists(st.sampled_from(["password", "totp", "token", "application_credential", "kerberos"]), max_size=3),
+    given_=METHOD,
+    scope=st.none() | st.sampled_from(["unscoped", "x"]) | st.dictionaries(WORDS, ANYTHING, max_size=2),
+)
+def test_no_method_is_an_error_of_ours(anonymous: Client, methods: list[str], given_: Any, scope: Any) -> None:
+    body = {"auth": {"identity": {"methods": methods, **dict.fromkeys(methods, given_)}, "scope": scope}}
+    assert 400 <= anonymous.post("/v3/auth/tokens", body).status < 500
+
+
+def spelled(secret: str) -> bytes:
+    """Base64 has several spellings of the same bytes."""
+    letters = re.sub(r"[^A-Za-z0-9_-]", "", secret)
+    return base64.urlsafe_b64decode(letters[: len(letters) // 4 * 4]) + letters[len(letters) // 4 * 4 :][:1].encode()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(text=st.text(max_size=200), place=st.integers(0, 300), letter=st.characters())
+def test_nothing_but_a_token_is_a_token(world: World, member: Client, text: str, place: int, letter: str) -> None:
+    good = member.token or ""
+    bent = good[:place] + letter + good[place + 1 :]
+    for secret in (text, "gAAAAA" + text, bent):
+        if spelled(secret) != spelled(good):
+            assert world.cloud.tokens.authenticate(secret) is None
+            assert world.cloud.receipts.read(secret) is None
+    assert world.cloud.receipts.read(good) is None
