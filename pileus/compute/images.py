@@ -12,6 +12,7 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Gone, NotFound
 from pileus.node import protocol as p
 
+Image = front.Image
 FORMATS = ("raw", "qcow2", "iso", "vmdk", "vdi", "vhd", "vhdx")  # what a node can boot from, some of it converted
 CHUNK = 1 << 20
 # of an image's properties those that shape the servers made from it
@@ -43,6 +44,30 @@ def is_stored(tx: Tx, image_id: str) -> bool:
     """Are there bytes to send of one that a request was granted before?"""
     found = tx.find(front.Image, id=image_id)
     return found is not None and found.status == front.ACTIVE
+
+
+def look_up(tx: Tx, ctx: Context, image_id: str) -> front.Image:
+    """As its owner and those it is shared with see it. Raises NotFound."""
+    try:
+        return front.get_image(tx, ctx, image_id)
+    except NotFound:
+        raise NotFound(f"Image {image_id[:255]} could not be found.", kind="ImageNotFound") from None
+
+
+def list_seen(tx: Tx, ctx: Context) -> list[front.Image]:
+    """The caller's project's and the public ones, newest first."""
+    own = tx.select(front.Image, project_id=ctx.project_id)
+    public = [image for image in tx.select(front.Image, visibility="public") if image.project_id != ctx.project_id]
+    return sorted([*own, *public], key=lambda image: (image.created_at, image.id), reverse=True)
+
+
+def set_properties(tx: Tx, image: front.Image, properties: dict[str, str]) -> None:
+    front.update_image(tx, image, properties=properties)
+
+
+def remove(cloud: Any, tx: Tx, image: front.Image) -> None:
+    """Raises Forbidden when it is protected."""
+    front.delete_image(tx, cloud.drivers["image"], image)
 
 
 def exists(tx: Tx, image_id: str) -> bool:

@@ -3,10 +3,13 @@
 import base64
 import binascii
 import hashlib
+from datetime import UTC, datetime, timedelta
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pileus.compute.store import KeyPair
 from pileus.core import clock, quota
@@ -31,9 +34,7 @@ def create_keypair(tx: Tx, user_id: str, name: str, type: str, public_key: str |
     """
     private_key = None
     if public_key is None:
-        if type != "ssh":
-            raise BadRequest("Only key pairs of type ssh can be made here; import the certificate's public key.")
-        public_key, private_key = _make(name)
+        public_key, private_key = _make(name) if type == "ssh" else _certificate(user_id)
     if tx.find(KeyPair, user_id=user_id, name=name):
         raise Conflict(f"Key pair '{name}' already exists.", kind="KeyPairExists")
     quota.check("key_pairs", LIMIT, tx.count(KeyPair, user_id=user_id), 1)
@@ -68,6 +69,28 @@ def fingerprint(public_key: str, type: str) -> str:
 
 def _colons(digest: str) -> str:
     return ":".join(digest[i : i + 2] for i in range(0, len(digest), 2))
+
+
+def _certificate(user_id: str) -> tuple[str, str]:
+    """A certificate signed by its own key, for guests that take those (Windows): its subject is the user."""
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id[:64])])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=3650))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
 def _make(name: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ READER, MEMBER, MANAGER = (
     "rule:project_manager_or_admin",
 )
 ADMIN, EVERYBODY = "rule:context_is_admin", "@"
+READERS = "role:reader or rule:context_is_admin"
 
 BASE = [
     Rule("context_is_admin", "role:admin"),
@@ -42,9 +43,9 @@ TABLE = [
     ("os-flavor-manage:create", ADMIN, "Flavors decide what hosts are filled with.", "POST /flavors"),
     ("os-flavor-manage:update", ADMIN, "", "PUT /flavors/{flavor_id}"),
     ("os-flavor-manage:delete", ADMIN, "", "DELETE /flavors/{flavor_id}"),
-    ("os-flavor-extra-specs:index", READER, "Extra specs are shown with the flavor.",
+    ("os-flavor-extra-specs:index", READERS, "Extra specs are shown with the flavor, which is no project's.",
      "GET /flavors/{flavor_id}/os-extra_specs"),
-    ("os-flavor-extra-specs:show", READER, "", "GET /flavors/{flavor_id}/os-extra_specs/{key}"),
+    ("os-flavor-extra-specs:show", READERS, "", "GET /flavors/{flavor_id}/os-extra_specs/{key}"),
     ("os-flavor-extra-specs:create", ADMIN, "", "POST /flavors/{flavor_id}/os-extra_specs"),
     ("os-flavor-extra-specs:update", ADMIN, "", "PUT /flavors/{flavor_id}/os-extra_specs/{key}"),
     ("os-flavor-extra-specs:delete", ADMIN, "", "DELETE /flavors/{flavor_id}/os-extra_specs/{key}"),
@@ -116,6 +117,9 @@ TABLE = [
     ("os-attach-interfaces:show", READER, "", "GET /servers/{server_id}/os-interface/{port_id}"),
     ("os-attach-interfaces:create", MEMBER, "", "POST /servers/{server_id}/os-interface"),
     ("os-attach-interfaces:delete", MEMBER, "", "DELETE /servers/{server_id}/os-interface/{port_id}"),
+    ("os-server-shares:index", READER, "", "GET /servers/{server_id}/shares"),
+    ("os-server-shares:create", MEMBER, "", "POST /servers/{server_id}/shares"),
+    ("os-volumes-attachments:create", MEMBER, "", "POST /servers/{server_id}/os-volume_attachments"),
     ("os-volumes-attachments:index", READER, "", "GET /servers/{server_id}/os-volume_attachments"),
     ("os-instance-actions:list", READER, "", "GET /servers/{server_id}/os-instance-actions"),
     ("os-instance-actions:show", READER, "", "GET /servers/{server_id}/os-instance-actions/{request_id}"),
@@ -195,6 +199,30 @@ TABLE = [
     ("servers:migrations:show", ADMIN, "Names hosts.", "GET /servers/{server_id}/migrations/{migration_id}"),
     ("servers:migrations:delete", ADMIN, "", "DELETE /servers/{server_id}/migrations/{migration_id}"),
     ("servers:migrations:force_complete", ADMIN, "", "POST /servers/{server_id}/migrations/{migration_id}/action"),
+    *(
+        (f"os-hosts:{verb}", ADMIN, "Hosts are the operator's business.", operation)
+        for verb, operation in [
+            ("list", "GET /os-hosts"),
+            ("show", "GET /os-hosts/{host_name}"),
+            ("update", "PUT /os-hosts/{host_name}"),
+            ("start", "GET /os-hosts/{host_name}/startup"),
+            ("shutdown", "GET /os-hosts/{host_name}/shutdown"),
+            ("reboot", "GET /os-hosts/{host_name}/reboot"),
+        ]
+    ),
+    ("os-networks:list", READERS, "", "GET /os-networks"),
+    ("os-networks:show", READERS, "", "GET /os-networks/{network_id}"),
+    ("os-tenant-networks:list", READERS, "", "GET /os-tenant-networks"),
+    ("os-tenant-networks:show", READERS, "", "GET /os-tenant-networks/{network_id}"),
+    ("os-floating-ip-pools", EVERYBODY, "", "GET /os-floating-ip-pools"),
+    ("os-floating-ips:list", READER, "", "GET /os-floating-ips"),
+    ("os-floating-ips:show", READER, "", "GET /os-floating-ips/{floating_ip_id}"),
+    ("os-floating-ips:create", MEMBER, "", "POST /os-floating-ips"),
+    ("os-floating-ips:delete", MEMBER, "", "DELETE /os-floating-ips/{floating_ip_id}"),
+    ("os-floating-ips:add", MEMBER, "", ACTION),
+    ("os-floating-ips:remove", MEMBER, "", ACTION),
+    ("images:show", EVERYBODY, "The image service says who sees an image.", "GET /images/{image_id}"),
+    ("images:change", MEMBER, "", "DELETE /images/{image_id}"),
     ("os-instance-usage-audit-log:list", ADMIN, "Names hosts.", "GET /os-instance_usage_audit_log"),
     ("os-instance-usage-audit-log:show", ADMIN, "Names hosts.", "GET /os-instance_usage_audit_log/{before}"),
     ("extensions", EVERYBODY, "", "GET /extensions"),

@@ -18,7 +18,7 @@ from pileus.core.reconcile import Difference
 from pileus.core.tables import columns, shape
 from pileus.network import reconcile, rows
 from pileus.network.rows import FloatingIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
-from pileus.network.service import lookup, ports
+from pileus.network.service import floating_ips, lookup, ports
 from pileus.network.service import security_groups as groups
 from pileus.network.service.lookup import Viewer
 from pileus.network.store import changes, queries
@@ -36,9 +36,11 @@ __all__ = [
     "bind_port",
     "choose_networks",
     "claim_port",
+    "create_floating_ip",
     "create_port",
     "create_security_group",
     "create_security_group_rule",
+    "delete_floating_ip",
     "delete_ports",
     "delete_security_group",
     "delete_security_group_rule",
@@ -47,10 +49,14 @@ __all__ = [
     "find_floating_ips",
     "find_security_groups",
     "floating_addresses",
+    "get_floating_ip",
     "get_network",
     "get_port",
     "get_security_group",
     "get_security_group_rule",
+    "link_floating_ip",
+    "list_floating_ips",
+    "list_networks",
     "list_ports",
     "list_security_groups",
     "metadata_ports",
@@ -265,6 +271,41 @@ def find_floating_ips(tx: Tx, port_ids: Collection[str]) -> dict[str, list[Float
     for floating_ip in queries.select_in(tx, rows.FloatingIP, "port_id", port_ids):
         found.setdefault(floating_ip.port_id or "", []).append(floating_ip)
     return found
+
+
+def list_networks(tx: Tx, ctx: Context) -> list[Network]:
+    """All that the caller may see, by name."""
+    found = []
+    for network in tx.select(rows.Network, order="name"):
+        seen = network.shared or network.external or "admin" in ctx.roles or network.project_id == ctx.project_id
+        if seen or queries.is_open_to(tx, network.id, ctx.project_id):
+            found.append(network)
+    return found
+
+
+def list_floating_ips(tx: Tx, ctx: Context) -> list[FloatingIP]:
+    """The caller's project's own."""
+    return tx.select(rows.FloatingIP, order="floating_ip_address", project_id=ctx.project_id or "")
+
+
+def get_floating_ip(tx: Tx, ctx: Context, id: str) -> FloatingIP:
+    return lookup.get_own(tx, viewer(ctx), rows.FloatingIP, id)
+
+
+def create_floating_ip(tx: Tx, ctx: Context, network: Network) -> FloatingIP:
+    """Raises OverQuota, BadRequest, Conflict (no address left)."""
+    values = {"floating_network_id": network.id}
+    return floating_ips.create_floating_ip(tx, viewer(ctx), ctx.project_id or "", **values)
+
+
+def link_floating_ip(tx: Tx, ctx: Context, floating_ip: FloatingIP, port_id: str | None, fixed: str | None) -> None:
+    """Let it lead to a port, or nowhere. Raises NotFound, BadRequest, Conflict."""
+    values = {"port_id": port_id, **({"fixed_ip_address": fixed} if fixed else {})}
+    floating_ips.update_floating_ip(tx, viewer(ctx), floating_ip, **values)
+
+
+def delete_floating_ip(tx: Tx, floating_ip: FloatingIP) -> None:
+    floating_ips.delete_floating_ip(tx, floating_ip)
 
 
 _LEADING = sql(

@@ -8,10 +8,10 @@ from pileus.core.microversions import Microversions, version
 from pileus.core.routes import Service
 from pileus.core.wire import Request
 
-VERSIONS = Microversions("compute", version("2.1"), version("2.96"), legacy="x-openstack-nova-api-version")
+VERSIONS = Microversions("compute", version("2.1"), version("2.104"), legacy="x-openstack-nova-api-version")
 
 # clients still write the project into the path: /compute/v2.1 is the same with and without
-api = Service("compute", "/compute/v2.1", faults.compute, VERSIONS, aliases=("/compute/v2",))
+api = Service("compute", "/compute/v2.1", faults.compute, VERSIONS, aliases=("/compute/v2",), nameless_is_missing=True)
 # version discovery stands above the versions
 root = Service("compute-root", "/compute", faults.compute, rules="compute")
 

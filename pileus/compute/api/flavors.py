@@ -91,8 +91,6 @@ def create_flavor(rq: Request) -> dict[str, Any]:
     if isinstance(given.get("rxtx_factor"), str):
         given = {**given, "rxtx_factor": _number(given["rxtx_factor"])}
     row = flavors.create_flavor(rq.tx, FLAVOR.parse_create(rq, given))
-    if not row.is_public and rq.ctx.project_id:
-        flavors.add_access(rq.tx, row, rq.ctx.project_id)
     return {"flavor": _viewer(rq)(row)}
 
 

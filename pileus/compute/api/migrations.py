@@ -17,6 +17,12 @@ from pileus.core.wire import Request
 POLICY = "os_compute_api:os-migrations"
 ONES = "os_compute_api:servers:migrations"
 
+
+def _number(flavor_id: str) -> int | None:
+    """Clients want a number here, which most flavors do not have."""
+    return int(flavor_id) if flavor_id.isascii() and flavor_id.isdigit() and len(flavor_id) < 10 else None
+
+
 MIGRATION = Resource(
     "migration",
     [
@@ -29,8 +35,8 @@ MIGRATION = Resource(
         Text("dest_host", show=lambda row: None),
         Text("status"),
         Text("instance_uuid", show=lambda row: row.server_id),
-        Field("old_instance_type_id", show=lambda row: row.old_flavor.id),
-        Field("new_instance_type_id", show=lambda row: row.new_flavor.id),
+        Field("old_instance_type_id", show=lambda row: _number(row.old_flavor.id)),
+        Field("new_instance_type_id", show=lambda row: _number(row.new_flavor.id)),
         Text("created_at", show=lambda row: clock.naive(row.created_at)),
         Text("updated_at", show=lambda row: clock.naive(row.updated_at)),
         Text("migration_type", since="2.23", show=lambda row: row.kind),

@@ -11,7 +11,7 @@ from pileus.compute.api.base import api
 from pileus.compute.api.servers import server
 from pileus.compute.store import Server
 from pileus.core.errors import BadRequest, Conflict, NotFound
-from pileus.core.fields import REQUIRED, Integer, Text
+from pileus.core.fields import REQUIRED, Integer, Text, Uuid
 from pileus.core.resources import Resource
 from pileus.core.wire import Request
 
@@ -21,7 +21,7 @@ UNTIL = "2.35"
 GROUP = Resource(
     "security_group",
     [
-        Text("name", create=REQUIRED, update=True, min=1, strip=True),
+        Text("name", create=REQUIRED, update=True, min=1, pattern=r"(?s).*\S.*"),
         Text("description", create=REQUIRED, update=True, null=True),
     ],
 )
@@ -83,7 +83,9 @@ def _rule(rq: Request, found: front.SecurityGroupRule, names: dict[str, front.Se
 @api.get("/os-security-groups", policy=f"{POLICY}:get", until=UNTIL, tx="write")
 def list_groups(rq: Request) -> dict[str, Any]:
     """List security groups."""
-    return {"security_groups": _groups(rq, front.list_security_groups(rq.tx, rq.ctx))}
+    everybody = "all_tenants" in rq.query and rq.allows("os_compute_api:servers:index:get_all_tenants")
+    found = rq.tx.select(front.SecurityGroup, order="name") if everybody else None
+    return {"security_groups": _groups(rq, found or front.list_security_groups(rq.tx, rq.ctx))}
 
 
 @api.post("/os-security-groups", policy=f"{POLICY}:create", until=UNTIL)
@@ -121,9 +123,8 @@ def delete_group(rq: Request, found: front.SecurityGroup) -> None:
 def create_rule(rq: Request) -> dict[str, Any]:
     """Let something in."""
     given = rq.unwrap("security_group_rule")
-    parent = given.get("parent_group_id")
-    if not isinstance(parent, str):
-        raise BadRequest("Invalid input for field/attribute parent_group_id. It must be a security group's id.")
+    parent = str(given.get("parent_group_id"))
+    Uuid("parent_group_id").check(parent)
     found = front.get_security_group(rq.tx, rq.ctx, parent)
     values = _values(rq, given)
     with _worded():

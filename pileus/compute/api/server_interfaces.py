@@ -7,7 +7,7 @@ from pileus.compute.api.base import api
 from pileus.compute.api.servers import server
 from pileus.compute.resources.servers import TAG
 from pileus.compute.store import Server
-from pileus.core.errors import BadRequest, NotFound
+from pileus.core.errors import BadRequest, NotBuilt, NotFound
 from pileus.core.fields import OPTIONAL, REQUIRED, Address, Items, Object, Text, Uuid
 from pileus.core.microversions import Version
 from pileus.core.resources import Resource
@@ -126,6 +126,26 @@ def detach_interface(rq: Request, found: Server) -> None:
     """Take an interface from a server; the guest is asked to let go of it."""
     port = _interface(rq, found).port
     servers.detach_interface(rq.tx, rq.ctx, found, port.id, port.network_id)
+
+
+@api.get("/servers/{server_id}/shares", policy="os_compute_api:os-server-shares:index", on=server, since="2.97")
+def list_shares(rq: Request, found: Server) -> dict[str, Any]:
+    """List a server's shared file systems: none, as long as there is no service for them."""
+    return {"shares": []}
+
+
+@api.post("/servers/{server_id}/shares", policy="os_compute_api:os-server-shares:create", on=server, since="2.97")
+def attach_share(rq: Request, found: Server) -> None:
+    """Not built (501): give a server a shared file system."""
+    raise NotBuilt("There is no service of shared file systems here.")
+
+
+@api.post(
+    "/servers/{server_id}/os-volume_attachments", policy="os_compute_api:os-volumes-attachments:create", on=server
+)
+def attach_volume(rq: Request, found: Server) -> None:
+    """Not built yet (501): give a server a volume."""
+    raise NotBuilt("There is no block storage here yet.")
 
 
 def _one_member(rq: Request, action: str, name: str) -> str:

@@ -86,7 +86,7 @@ def _plain(rq: Request, admin: bool) -> list[Where]:
         names |= FURTHER
     if admin:
         names |= ADMINS
-        if not rq.query.get("all_tenants"):
+        if not rq.query.flag("all_tenants"):
             names.pop("tenant_id")
             names.pop("project_id")
     found = []

@@ -57,6 +57,11 @@ def many(rq: Request, servers: list[Server], fields: set[str]) -> list[dict[str,
 
 def one(rq: Request, server: Server, within: Iterable[str] = SHOWN) -> dict[str, Any]:
     body = many(rq, [server], visible(rq, within))[0]
+    if within is not SHOWN and rq.version < Version(2, 75):  # what changes a server never told so much of addresses
+        body["addresses"] = {
+            name: [{"version": each["version"], "addr": each["addr"]} for each in shown]
+            for name, shown in body["addresses"].items()
+        }
     if "server_groups" in body:
         group = server_groups.group_of(rq.tx, server.id)
         body["server_groups"] = [group.id] if group else []

@@ -96,6 +96,10 @@ def update_server(rq: Request, found: Server) -> dict[str, Any]:
     changes = SERVER.parse_update(rq)
     if changes.get("name") is not None:
         changes["name"] = changes["name"].strip()
+    if changes.get("pinned_availability_zone") not in (None, found.availability_zone):
+        raise BadRequest(
+            f"The server is in availability zone {found.availability_zone}: it can be pinned to that only."
+        )
     servers.update_server(rq.tx, found, changes)
     if set(changes) & {"name", "hostname"}:
         rq.tx.after_commit(lambda: servers.tell_guest(rq.cloud, found.id))

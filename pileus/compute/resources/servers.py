@@ -28,6 +28,8 @@ from pileus.core.resources import Resource
 
 MAX_USER_DATA = 65535
 TAG = r"[^,/]+"
+HOSTNAME = r"[a-zA-Z0-9]([a-zA-Z0-9\-]*[a-zA-Z0-9])?"
+FQDN = rf"{HOSTNAME}(\.{HOSTNAME})*"
 METADATA = Strings("metadata")
 
 
@@ -119,6 +121,14 @@ def _image(seen: Seen) -> Any:
     return {"id": image_id, "links": [{"rel": "bookmark", "href": f"{seen.root}/compute/images/{image_id}"}]}
 
 
+def _image_with_properties(seen: Seen) -> Any:
+    shown = _image(seen)
+    if not shown:
+        return shown
+    properties = seen.server.image.properties if seen.server.image else {}
+    return {**shown, "properties": {name: None if value is None else str(value) for name, value in properties.items()}}
+
+
 def _flavor_link(seen: Seen) -> dict[str, Any]:
     flavor_id = seen.server.flavor_id
     return {"id": flavor_id, "links": [{"rel": "bookmark", "href": f"{seen.root}/compute/flavors/{flavor_id}"}]}
@@ -165,7 +175,7 @@ SERVER = Resource(
         Text("user_id", show=lambda seen: seen.server.user_id),
         Strings("metadata", create=OPTIONAL, default=dict, show=lambda seen: seen.server.metadata),
         Text("hostId", show=lambda seen: host_id(seen.server.project_id, seen.server.host)),
-        Field("image", show=_image),
+        Field("image", show=_image_with_properties),
         Field("flavor", show=_flavor),
         Text("created", show=lambda seen: clock.seconds(seen.server.created_at)),
         Text("updated", show=lambda seen: clock.seconds(seen.server.updated_at)),
@@ -209,7 +219,9 @@ SERVER = Resource(
               create=OPTIONAL, since="2.63", show=lambda seen: None),
         Field("server_groups", since="2.71", show=lambda seen: []),
         Text("locked_reason", since="2.73", show=lambda seen: seen.server.locked_reason),
-        Text("pinned_availability_zone", since="2.96", show=lambda seen: seen.server.pinned_availability_zone),
+        Text("pinned_availability_zone", since="2.104", update=True, null=True, min=1,
+             show=lambda seen: seen.server.pinned_availability_zone),
+        Field("scheduler_hints", since="2.100", show=lambda seen: seen.server.scheduler_hints),
         Integer("progress", show=lambda seen: 0),
         Field("fault", show=lambda seen: seen.server.fault),
         # only sent
@@ -226,10 +238,13 @@ SERVER = Resource(
         Items("block_device_mapping", Object("block_device_mapping", open=True), create=OPTIONAL),
         Text("host", create=OPTIONAL, min=1, since="2.74", source="wished_host"),
         Text("hypervisor_hostname", create=OPTIONAL, min=1, since="2.74", source="wished_node"),
-        Text("hostname", create=OPTIONAL, update=True, min=1, max=63, since="2.90",
-             pattern=r"[a-zA-Z0-9]([a-zA-Z0-9\-]*[a-zA-Z0-9])?"),
+        Text("hostname", create=OPTIONAL, update=True, min=1, max=255, since="2.94", pattern=FQDN),
     ],
     earlier=[
+        Field("image", until="2.97", show=_image),
+        Text("pinned_availability_zone", since="2.96", until="2.103",
+             show=lambda seen: seen.server.pinned_availability_zone),
+        Text("hostname", create=OPTIONAL, update=True, min=1, max=63, since="2.90", until="2.93", pattern=HOSTNAME),
         Field("flavor", until="2.46", show=_flavor_link),
         Networks("networks", nic(tagged=False), create=REQUIRED, since="2.37", until="2.41"),
         Items("networks", nic(tagged=True), null=True, create=OPTIONAL, since="2.32", until="2.36"),
@@ -265,10 +280,12 @@ REBUILD = Resource(
         Base64("user_data", create=OPTIONAL, null=True, max=MAX_USER_DATA, since="2.57"),
         Items("trusted_image_certificates", Text("trusted_image_certificates", min=1), max=50, unique=True, null=True,
               create=OPTIONAL, since="2.63"),
-        Text("hostname", create=OPTIONAL, min=1, max=63, since="2.90",
-             pattern=r"[a-zA-Z0-9]([a-zA-Z0-9\-]*[a-zA-Z0-9])?"),
+        Text("hostname", create=OPTIONAL, min=1, max=255, since="2.94", pattern=FQDN),
     ],
-    earlier=[Items("personality", Object("personality", open=True), create=OPTIONAL, until="2.56")],
+    earlier=[
+        Text("hostname", create=OPTIONAL, min=1, max=63, since="2.90", until="2.93", pattern=HOSTNAME),
+        Items("personality", Object("personality", open=True), create=OPTIONAL, until="2.56"),
+    ],
 )  # fmt: skip
 IMAGE = Resource(
     "createImage",
