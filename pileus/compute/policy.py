@@ -74,6 +74,7 @@ TABLE = [
     ("os-extended-server-attributes", ADMIN, "Host, instance name and user data.", "GET /servers/{server_id}"),
     ("os-console-output", MEMBER, "", ACTION),
     ("os-admin-actions:reset_state", ADMIN, "A state that is not so can hide a guest.", ACTION),
+    ("os-admin-actions:inject_network_info", ADMIN, "Nothing a user needs: the guest is told of changes.", ACTION),
     ("os-lock-server:lock", MEMBER, "", ACTION),
     ("os-lock-server:unlock", MEMBER, "", ACTION),
     ("os-lock-server:unlock:unlock_override", ADMIN, "Unlocking what an administrator locked.", ACTION),

@@ -40,7 +40,7 @@ def check_unlocked(server: Server, override: bool = False) -> None:
         raise Conflict(f"Instance {server.id} is locked")
 
 
-def begin(tx: Tx, ctx: Context, server: Server, transition: str, action: str, event: str) -> None:
+def begin(tx: Tx, ctx: Context, server: Server, transition: str, action: str, event: str | None) -> None:
     """Check that this may be done now, and note that it is. Raises Conflict."""
     check_unlocked(server, "admin" in ctx.roles)
     line = states.check(transition, server.id, server.vm_state, server.task_state)

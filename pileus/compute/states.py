@@ -111,6 +111,7 @@ TRANSITIONS = {
         Transition("detach_interface", (ACTIVE, STOPPED, HELD), (None,), None, "the guest must not be in between"),
         Transition("update metadata", KEPT, (ANY,), None, "the guest is told of it"),
         Transition("delete metadata", KEPT, (ANY,), None, "the guest is told of it"),
+        Transition("inject_network_info", KEPT, (None,), None, "the guest is told of it"),
         Transition("get_diagnostics", (ACTIVE, HELD, SUSPENDED, STOPPED), (ANY,), None, "its host is asked"),
     )
 }  # fmt: skip

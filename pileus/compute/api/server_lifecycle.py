@@ -161,6 +161,14 @@ def restore_server(rq: Request, found: Server) -> None:
     raise Conflict(f"Cannot 'restore' instance {found.id} while it is in vm_state {found.vm_state}")
 
 
+@api.do(PATH, "injectNetworkInfo", policy=f"{RULE}:os-admin-actions:inject_network_info", on=server)
+def inject_network_info(rq: Request, found: Server) -> None:
+    """Tell a server's guest its addresses anew, in its metadata."""
+    no_arguments(rq, "injectNetworkInfo")
+    servers.begin(rq.tx, rq.ctx, found, "inject_network_info", "injectNetworkInfo", None)
+    rq.tx.after_commit(lambda: servers.tell_guest(rq.cloud, found.id, addresses=True))
+
+
 @api.do(PATH, "changePassword", policy=f"{RULE}:os-admin-password", on=server)
 def change_password(rq: Request, found: Server) -> None:
     """Change a guest's password: it takes an agent in the guest, which none has here, so this is refused."""

@@ -5,7 +5,7 @@ from typing import Any
 from pileus.compute import server_create, servers
 from pileus.compute.api import server_lists, server_views
 from pileus.compute.api.base import api
-from pileus.compute.resources.servers import SERVER, SHOWN, UPDATED, server_links
+from pileus.compute.resources.servers import CHANGED, SERVER, UPDATED, server_links
 from pileus.compute.server_create import ZONE, Placing
 from pileus.compute.store import Server
 from pileus.core import paging
@@ -103,7 +103,7 @@ def update_server(rq: Request, found: Server) -> dict[str, Any]:
     servers.update_server(rq.tx, found, changes)
     if set(changes) & {"name", "hostname"}:
         rq.tx.after_commit(lambda: servers.tell_guest(rq.cloud, found.id))
-    return server_views.one(rq, found, SHOWN if rq.version >= Version(2, 75) else UPDATED)
+    return server_views.one(rq, found, CHANGED if rq.version >= Version(2, 75) else UPDATED)
 
 
 @api.delete("/servers/{server_id}", policy=f"{POLICY}:delete", on=server, status=204)

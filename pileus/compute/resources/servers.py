@@ -260,6 +260,7 @@ SENT_ONLY = {
     "hypervisor_hostname",
 }  # fmt: skip
 SHOWN = set(SERVER.fields) - SENT_ONLY
+CHANGED = SHOWN - {ATTRIBUTE + "user_data"}  # what an update or rebuild answers since 2.75
 
 # -- servers made anew, and images made of them ------------------------------------------------------------------------
 

@@ -198,6 +198,12 @@ def test_a_guests_password_is_shown_to_its_user_and_forgotten(servers: Servers, 
     assert member.get(path).ok() == {"password": ""}
 
 
+def test_a_guest_is_told_its_addresses_anew_when_an_administrator_asks(admin: Client, servers: Servers) -> None:
+    path = f"{SERVERS}/{servers.active()}/action"
+    admin.post(path, {"injectNetworkInfo": None}).ok(202)
+    servers.client.post(path, {"injectNetworkInfo": None}).refused(403)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
