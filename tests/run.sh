@@ -10,20 +10,21 @@ others=
 trap '[ -z "$others" ] || kill "$others" 2>/dev/null; rm -f "$said"' EXIT
 trap 'exit 130' INT TERM
 
-fast() { "$python" -m pytest -m "not live" -o cache_dir=.pytest_cache/fast "$@"; }
-live() { "$python" -m pytest -m live -o cache_dir=.pytest_cache/live --durations=10 "$@"; }
+fast() { exec "$python" -m pytest -m "not live" -o cache_dir=.pytest_cache/fast "$@"; }
+live() { exec "$python" -m pytest -m live -o cache_dir=.pytest_cache/live --durations=10 "$@"; }
+failed() { [ "$1" != 0 ] && [ "$1" != 5 ]; } # 5: ARGUMENT names tests of the other kind only
 again="--last-failed --last-failed-no-failures none"
 
 fast "$@" >"$said" 2>&1 &
 others=$!
-live "$@"
+(live "$@")
 live=$?
 wait "$others"
 fast=$?
 others=
 cat "$said"
 # shellcheck disable=SC2086
-if [ $fast != 0 ]; then fast $again "$@"; fast=$?; fi
+if failed $fast; then (fast $again "$@"); fast=$?; fi
 # shellcheck disable=SC2086
-if [ $live != 0 ]; then live $again "$@"; live=$?; fi
-[ $fast = 0 ] && [ $live = 0 ]
+if failed $live; then (live $again "$@"); live=$?; fi
+! failed $fast && ! failed $live
