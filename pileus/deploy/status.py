@@ -11,7 +11,7 @@ from pileus.deploy.state import Cloud
 
 
 def of(cloud: Cloud) -> dict[str, Any]:
-    """state: `running`, `stopped`, or `degraded` when some of it runs."""
+    """state: `running`, `stopped`, `degraded` when some of it runs, or `left over` of a cloud that nobody knows."""
     files = {"supervisor": cloud.run / "supervisor.pid"}
     files |= {process.name: process.pidfile for process in [*plan.engines(cloud), *plan.services(cloud)]}
     processes = []
@@ -20,6 +20,8 @@ def of(cloud: Cloud) -> dict[str, Any]:
         processes.append({"name": name, "pid": pid, "seconds": age(pid) if pid else None})
     running = [process for process in processes if process["pid"]]
     state = "running" if len(running) == len(processes) else "degraded" if running else "stopped"
+    if not cloud.nodes:
+        state = "left over"
     return {
         "state": state,
         "folder": str(cloud.folder),
