@@ -17,6 +17,7 @@ from pileus.image.web import check_url
 MAX_LOCATIONS = 10
 MAX_METADATA = 4096
 ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s")
+_FACTS = ("checksum", "os_hash_algo", "os_hash_value")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -63,10 +64,13 @@ def measure(stores: Stores, url: str) -> int:
         raise BadRequest(f"Invalid location: {error}.") from None
 
 
-def parse(stores: Stores, given: Any) -> tuple[Location, dict[str, str]]:
-    """`{"url": ..., "metadata": {...}, "validation_data": {...}}`. Raises BadRequest."""
+def parse(stores: Stores, image: Image, given: Any) -> tuple[Location, dict[str, str]]:
+    """`{"url": ..., "metadata": {...}, "validation_data": {...}}`. Raises BadRequest, Conflict for another image's hash."""
     if not isinstance(given, dict) or not isinstance(given.get("url"), str):
         raise BadRequest("Invalid location: it must be an object with a 'url' and 'metadata'.")
+    said = given.get("validation_data")
+    if image.locations and isinstance(said, dict):
+        _agree(image, {name: value for name, value in said.items() if name in _FACTS})
     return Location(check_address(stores, given["url"]), given["url"], metadata(given)), validation_data(given)
 
 
@@ -101,9 +105,8 @@ def add_location(
         raise BadRequest("Invalid location: the image has it already.")
     if len(image.locations) >= MAX_LOCATIONS:
         raise BadRequest(f"Invalid location: an image has {MAX_LOCATIONS} at most.")
-    known = {name: getattr(image, name) for name in promise}
-    if image.locations and any(known[name] is not None and known[name] != value for name, value in promise.items()):
-        raise Conflict("The location's validation_data is not that of the image.")
+    if image.locations:
+        _agree(image, promise)
     if image.size is not None and image.locations and image.size != size:
         raise Conflict(f"The location has {size} bytes, the image {image.size}.")
     changed = list(image.locations)
@@ -111,6 +114,14 @@ def add_location(
     values: dict[str, Any] = {} if image.locations else {**promise, "size": size}
     tx.update(Image, image.id, status=ACTIVE, locations=changed, **values, updated_at=clock.now())
     return tx.get(Image, id=image.id)
+
+
+def _agree(image: Image, said: dict[str, Any]) -> None:
+    """Raises Conflict."""
+    for name, value in said.items():
+        known = getattr(image, name)
+        if known is not None and known != value:
+            raise Conflict("The location's validation_data is not that of the image.")
 
 
 def replace_locations(tx: Tx, stores: Stores, image: Image, given: Any) -> Image:

@@ -55,6 +55,17 @@ def test_what_is_written_is_read_in_whole_or_in_part(make: Make) -> None:
     assert make().keys() == {"key"}
 
 
+@pytest.mark.parametrize("size", [0, 1, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, (9 << 20) + 4097])
+def test_data_of_any_size_is_kept_to_the_byte(make: Make, size: int) -> None:
+    data = os.urandom(size)
+    writer = make().create("key")
+    for begin in range(0, size, 700_001):
+        writer.write(data[begin : begin + 700_001])
+    writer.finish()
+    writer.close()
+    assert content(make(), "key") == data
+
+
 def test_nothing_is_read_before_it_is_whole_or_after_it_is_gone(make: Make) -> None:
     writer = make().create("key")
     writer.write(b"half")
@@ -100,7 +111,9 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     writer = store.create("key")
     os.dup2(os.open("/dev/full", os.O_WRONLY), writer._file)  # type: ignore[attr-defined]
     with pytest.raises(StoreFull, match="No space"):
-        writer.write(b"x")
+        writer.write(b"x" * (5 << 20))
+    with pytest.raises(StoreFull, match="No space"):
+        writer.finish()
     writer.discard()
     writer.close()
 

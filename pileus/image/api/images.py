@@ -139,7 +139,7 @@ def _location_changes(rq: Request, found: Image, asked: list[patch.Change]) -> l
         elif change.operation == "replace":
             moves.append(partial(_replace_locations, stores, change.value))
         else:
-            location, promise = locations.parse(stores, change.value)
+            location, promise = locations.parse(stores, found, change.value)
             size = locations.measure(stores, location.key)
             position = None if change.place == "-" else int(change.place)
             moves.append(partial(_add_location, location, promise, size, position))

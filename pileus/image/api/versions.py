@@ -6,8 +6,8 @@ from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
 from pileus.image.api.base import api
 
-# v2.15: usage of quotas. Later ones add the caching and the locations API, which are not built.
-NEWEST, OLDEST = 15, 0
+# v2.17: the API of locations
+NEWEST, OLDEST = 17, 0
 
 
 def _versions(rq: Request) -> dict[str, Any]:

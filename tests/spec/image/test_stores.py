@@ -122,7 +122,7 @@ def test_hashes_said_of_a_place_are_the_images_and_all_places_agree(importer: Cl
     shown = add(importer, image, url, validation_data=said).ok(200)
     assert {name: shown[name] for name in said} == said
     add(importer, image, f"{url}#same", validation_data=said).ok(200)
-    for wrong in ({"checksum": "2" * 32}, {"os_hash_value": "beefdead" * 16}):
+    for wrong in ({"checksum": "2" * 32}, {"os_hash_value": "beefdead" * 16}, {"os_hash_algo": "sha256"}):
         add(importer, image, f"{url}#new", validation_data={**said, **wrong}).refused(409, "validation_data")
     assert len(show(importer, image)["locations"]) == 2
 
