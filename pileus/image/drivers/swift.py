@@ -165,31 +165,30 @@ class _Segment:
         return str(self._outcome)
 
     def _send(self) -> None:
+        coming = iter(self._chunks.get, b"")
         try:
-            self._outcome = self.store.call("put_object", self.store.segments, self.name, iter(self._chunks.get, b""))
+            self._outcome = self.store.call("put_object", self.store.segments, self.name, coming)
         except Exception as error:  # told to the thread that pushes
             self._outcome = error
-            while self._chunks.get():
+            for _ in coming:  # which may wait for room; at the end already, this is none
                 pass
 
 
 def _connector(options: SwiftOptions) -> Callable[[], Any]:
     try:
+        from keystoneauth1.identity.v3 import Password
+        from keystoneauth1.session import Session
         from swiftclient.client import Connection
     except ImportError:
         raise ValueError(f"The store {options.id} needs python-swiftclient: install pileus[swift].") from None
 
     def connect() -> Any:
-        names = {
-            "user_domain_name": options.user_domain,
-            "project_domain_name": options.project_domain,
-            "project_name": options.project,
-            **({"region_name": options.region} if options.region else {}),
-        }
-        # a body that has passed by cannot be sent again, so nothing is retried here
-        return Connection(
-            authurl=options.auth_url, user=options.user, key=options.password, auth_version="3", os_options=names,
-            retries=0, timeout=60,
+        who = Password(
+            auth_url=options.auth_url, username=options.user, password=options.password, project_name=options.project,
+            user_domain_name=options.user_domain, project_domain_name=options.project_domain,
         )  # fmt: skip
+        where = {"region_name": options.region} if options.region else {}
+        # a body that has passed by cannot be sent again, so nothing is retried here
+        return Connection(session=Session(auth=who), os_options=where, retries=0, timeout=60)
 
     return connect
