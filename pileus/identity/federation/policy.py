@@ -1,4 +1,4 @@
-"""Federation's rules: administrators change, readers of the whole system see."""
+"""Federation's rules: administrators change, readers of the whole system see. It is no domain's business."""
 
 from pileus.core.policy import Rule
 
