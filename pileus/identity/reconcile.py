@@ -47,6 +47,6 @@ def disable_idle(cloud: Any) -> None:
 TASKS = [
     Task("identity-expired", forget_expired, every=3600.0),
     Task("identity-left-groups", leave_groups, every=30.0),
-    Task("identity-directories", follow_directories, every=30.0),
+    Task("identity-directories", follow_directories, every=60.0),
     Task("identity-idle-users", disable_idle, every=3600.0),
 ]

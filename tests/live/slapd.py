@@ -1,5 +1,7 @@
 """A real OpenLDAP server on loopback, with a small company in it."""
 
+import datetime
+import ipaddress
 import shutil
 import socket
 import subprocess
@@ -9,6 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
 SUFFIX = "dc=corp,dc=test"
 ADMIN, PASSWORD = f"cn=admin,{SUFFIX}", "root secret"
 _CONFIG = """
@@ -16,6 +23,8 @@ include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 pidfile {folder}/slapd.pid
+TLSCertificateFile {folder}/server.pem
+TLSCertificateKeyFile {folder}/server.key
 modulepath /usr/lib/ldap
 moduleload back_mdb
 sizelimit size.soft=3 size.hard=3 size.prtotal=unlimited
@@ -62,6 +71,30 @@ def company() -> str:
     return text
 
 
+def _certificate(folder: Path) -> None:
+    """One that signs itself, for 127.0.0.1: who trusts it trusts nothing else."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "slapd")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "server.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "server.key").write_bytes(private)
+
+
 class Slapd:
     def __init__(self, folder: Path):
         self.folder = folder
@@ -72,6 +105,7 @@ class Slapd:
         (folder / "data").mkdir()
         settings = {"folder": folder, "suffix": SUFFIX, "admin": ADMIN, "password": PASSWORD}
         (folder / "slapd.conf").write_text(_CONFIG.format(**settings))
+        _certificate(folder)
         (folder / "company.ldif").write_text(company())
         self._run("slapadd", "-f", str(folder / "slapd.conf"), "-l", str(folder / "company.ldif"))
         self.process: subprocess.Popen[bytes] | None = None

@@ -98,6 +98,17 @@ def test_a_wrong_password_of_the_cloud_itself_is_no_users_fault(slapd: Slapd) ->
         directory(slapd, password="wrong").find(name="alice")
 
 
+def test_a_directory_is_encrypted_and_known_by_its_certificate(slapd: Slapd) -> None:
+    certificate = str(slapd.folder / "server.pem")
+    good = directory(slapd, use_tls=True, tls_cacertfile=certificate)
+    assert good.proves(found(good, "alice").dn, "alice secret")
+    with pytest.raises(Unavailable):
+        directory(slapd, use_tls=True).people()  # nobody that is trusted knows it
+    with pytest.raises(Unavailable):  # it is not the one of that name
+        directory(slapd, url=f"ldap://localhost:{slapd.port}", use_tls=True, tls_cacertfile=certificate).people()
+    assert directory(slapd, use_tls=True, tls_req_cert="never").people()
+
+
 def test_silence_ends_in_seconds_and_is_not_waited_for_twice() -> None:
     with closing(socket.socket()) as mute:
         mute.bind(("127.0.0.1", 0))

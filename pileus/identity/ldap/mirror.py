@@ -5,6 +5,8 @@ reconcile task brings them up to date, and each log-in does for whoever logs in.
 deleted: a mistake in the directory's configuration must not cost anybody their assignments.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +20,8 @@ from pileus.identity.ldap.entries import Circle, Person, plain
 from pileus.identity.ldap.store import Entry
 from pileus.identity.store import Group, Membership, User, changed
 
-_m, _e = columns(Membership), columns(Entry)
+Job = Callable[[Tx], Any]
+_m = columns(Membership)
 _MEMBERS = sql(sa.select(shape(Membership).table).where(in_list(_m.group_id, "groups")))
 
 
@@ -34,43 +37,57 @@ def closed(tx: Tx, domain_id: str) -> None:
         raise Forbidden(f"The users and groups of domain {domain_id} are kept by its directory.")
 
 
-def take_in_all(tx: Tx, domain_id: str, people: list[Person], circles: list[Circle], by_id: bool) -> None:
-    """Make the rows say what the directory says. `by_id`: groups name their members by local id, not by DN."""
-    known = {(row.entity_type, row.local_id): row for row in tx.select(Entry, domain_id=domain_id)}
+def differences(tx: Tx, domain_id: str, people: list[Person], circles: list[Circle], by_id: bool) -> list[Job]:
+    """What has to be done for the rows to say what the directory says: each a small thing, in an order that works.
+
+    A list, and not the doing of it: a directory of thousands must not keep everybody else from writing meanwhile.
+    `by_id`: groups name their members by local id, not by DN.
+    """
+    entries = {row.public_id: row for row in tx.select(Entry, domain_id=domain_id)}
     users = {row.id: row for row in tx.select(User, domain_id=domain_id)}
     groups = {row.id: row for row in tx.select(Group, domain_id=domain_id)}
     ids: dict[str, str] = {}
+    jobs: list[Job] = []
+    told = set()
     for person in people:
-        user_id = _entry(tx, domain_id, "user", person, known)
-        _user(tx, domain_id, user_id, person, users)
+        user_id = public_id(domain_id, "user", person.local_id)
+        if user_id in told:  # two entries may share what is to be an id: whoever is told of first has it
+            continue
+        told.add(user_id)
         ids[person.local_id if by_id else plain(person.dn)] = user_id
+        user = users.get(user_id)
+        if _entry_differs(entries.get(user_id), person) or user is None or _user_values(user, person):
+            jobs.append(partial(_person, domain_id=domain_id, person=person))
     wanted = set()
     for circle in circles:
-        group_id = _entry(tx, domain_id, "group", circle, known)
-        _group(tx, domain_id, group_id, circle, groups)
+        group_id = public_id(domain_id, "group", circle.local_id)
+        if group_id in told:
+            continue
+        told.add(group_id)
         wanted |= {(group_id, ids[member]) for member in circle.members if member in ids}
-    for row in known.values():  # what is left was not told of any more
-        _gone(tx, row, users)
-    ours = [row.public_id for row in tx.select(Entry, domain_id=domain_id, entity_type="group")]
-    _members(tx, wanted, [row for row in tx.rows(Membership, _MEMBERS, groups=ours) if row.expires_at is None])
+        group = groups.get(group_id)
+        if _entry_differs(entries.get(group_id), circle) or group is None or _group_values(group, circle):
+            jobs.append(partial(_circle, domain_id=domain_id, circle=circle))
+    jobs += [partial(_gone, entry=row) for id, row in entries.items() if id not in told]
+    ours = [id for id in told if id in entries and entries[id].entity_type == "group"]
+    known = {
+        (row.group_id, row.user_id) for row in tx.rows(Membership, _MEMBERS, groups=ours) if row.expires_at is None
+    }
+    jobs += [partial(_join, group_id=group_id, user_id=user_id) for group_id, user_id in sorted(wanted - known)]
+    jobs += [partial(_leave, group_id=group_id, user_id=user_id) for group_id, user_id in sorted(known - wanted)]
+    return jobs
 
 
 def take_in(tx: Tx, domain_id: str, person: Person, circles: list[Circle]) -> User:
     """One person who logs in, and the groups they are in."""
-    user_id = public_id(domain_id, "user", person.local_id)
-    known = {("user", person.local_id): tx.find(Entry, public_id=user_id)}
-    users = {row.id: row for row in [tx.find(User, id=user_id)] if row is not None}
-    user = _user(tx, domain_id, _entry(tx, domain_id, "user", person, known), person, users)
-    wanted = set()
-    for circle in circles:
-        group_id = public_id(domain_id, "group", circle.local_id)
-        before = {("group", circle.local_id): tx.find(Entry, public_id=group_id)}
-        groups = {row.id: row for row in [tx.find(Group, id=group_id)] if row is not None}
-        _group(tx, domain_id, _entry(tx, domain_id, "group", circle, before), circle, groups)
-        wanted.add((group_id, user_id))
+    user = _person(tx, domain_id, person)
+    wanted = {_circle(tx, domain_id, circle) for circle in circles}
     ours = {row.public_id for row in tx.select(Entry, domain_id=domain_id, entity_type="group")}
-    theirs = [row for row in tx.select(Membership, user_id=user_id) if row.expires_at is None and row.group_id in ours]
-    _members(tx, wanted, theirs)
+    theirs = {row.group_id for row in tx.select(Membership, user_id=user.id) if row.expires_at is None} & ours
+    for group_id in wanted - theirs:
+        _join(tx, group_id, user.id)
+    for group_id in theirs - wanted:
+        _leave(tx, group_id, user.id)
     return user
 
 
@@ -82,60 +99,78 @@ def let_go(tx: Tx, domain_id: str) -> None:
 # -- one row -------------------------------------------------------------------------------------------------------------
 
 
-def _entry(tx: Tx, domain_id: str, kind: str, told: Person | Circle, known: dict[tuple[str, str], Any]) -> str:
-    """The public id of an entry, which is noted; takes it out of `known`."""
-    row = known.pop((kind, told.local_id), None)
+def _entry_differs(row: Entry | None, told: Person | Circle) -> bool:
+    return row is None or row.dn != told.dn
+
+
+def _entry(tx: Tx, domain_id: str, kind: str, told: Person | Circle) -> str:
+    """The public id of an entry, which is noted."""
+    id = public_id(domain_id, kind, told.local_id)
+    row = tx.find(Entry, public_id=id)
     if row is None:
-        row = Entry(public_id(domain_id, kind, told.local_id), domain_id, kind, told.local_id, told.dn)
-        # two entries may share what is to be an id: whoever is told of first has it
-        if tx.find(Entry, public_id=row.public_id) is None:
-            tx.insert(row)
+        tx.insert(Entry(id, domain_id, kind, told.local_id, told.dn))
     elif row.dn != told.dn:
-        tx.update(Entry, row.public_id, dn=told.dn)
-    found: str = row.public_id
-    return found
+        tx.update(Entry, id, dn=told.dn)
+    return id
 
 
-def _user(tx: Tx, domain_id: str, user_id: str, person: Person, users: dict[str, User]) -> User:
-    row = users.get(user_id)
-    extra = {**person.extra, **({"email": person.email} if person.email else {})}
+def _user_values(row: User, person: Person) -> dict[str, Any]:
+    """What a row has to be told; a new name among it may not be free."""
+    told = {
+        "enabled": person.enabled, "description": person.description, "default_project_id": person.default_project_id,
+        "extra": _extra(person),
+    }  # fmt: skip
+    values = {name: value for name, value in told.items() if getattr(row, name) != value}
+    if row.name not in (person.name, _with_id(person.name, person.local_id)):
+        values["name"] = person.name
+    return values
+
+
+def _extra(person: Person) -> dict[str, Any]:
+    return {**person.extra, **({"email": person.email} if person.email else {})}
+
+
+def _person(tx: Tx, domain_id: str, person: Person) -> User:
+    user_id = _entry(tx, domain_id, "user", person)
+    row = tx.find(User, id=user_id)
     if row is None:
         name = _free_name(tx, User, domain_id, person.name, person.local_id)
         row = User(
             user_id, name, domain_id, person.enabled, None, person.default_project_id, person.description, clock.now(),
-            extra=extra,
+            extra=_extra(person),
         )  # fmt: skip
         changed(tx)
         tx.insert(row)
-        users[user_id] = row
         return row
-    values: dict[str, Any] = {}
-    if row.name not in (person.name, _with_id(person.name, person.local_id)):
+    values = _user_values(row, person)
+    if "name" in values:
         values["name"] = _free_name(tx, User, domain_id, person.name, person.local_id)
-    told = {
-        "enabled": person.enabled, "description": person.description, "default_project_id": person.default_project_id,
-        "extra": extra,
-    }  # fmt: skip
-    values |= {name: value for name, value in told.items() if getattr(row, name) != value}
-    if row.enabled and not person.enabled:
+    if values.get("enabled") is False:
         values["valid_after"] = clock.now()
     _change(tx, row, values)
     return row
 
 
-def _group(tx: Tx, domain_id: str, group_id: str, circle: Circle, groups: dict[str, Group]) -> None:
-    row = groups.get(group_id)
+def _group_values(row: Group, circle: Circle) -> dict[str, Any]:
+    told = {"description": circle.description, "extra": circle.extra}
+    values = {name: value for name, value in told.items() if getattr(row, name) != value}
+    if row.name not in (circle.name, _with_id(circle.name, circle.local_id)):
+        values["name"] = circle.name
+    return values
+
+
+def _circle(tx: Tx, domain_id: str, circle: Circle) -> str:
+    group_id = _entry(tx, domain_id, "group", circle)
+    row = tx.find(Group, id=group_id)
     if row is None:
         name = _free_name(tx, Group, domain_id, circle.name, circle.local_id)
-        groups[group_id] = row = Group(group_id, name, domain_id, circle.description, circle.extra)
-        tx.insert(row)
-        return
-    values: dict[str, Any] = {}
-    if row.name not in (circle.name, _with_id(circle.name, circle.local_id)):
+        tx.insert(Group(group_id, name, domain_id, circle.description, circle.extra))
+        return group_id
+    values = _group_values(row, circle)
+    if "name" in values:
         values["name"] = _free_name(tx, Group, domain_id, circle.name, circle.local_id)
-    told = {"description": circle.description, "extra": circle.extra}
-    values |= {name: value for name, value in told.items() if getattr(row, name) != value}
     _change(tx, row, values)
+    return group_id
 
 
 def _change(tx: Tx, row: User | Group, values: dict[str, Any]) -> None:
@@ -147,24 +182,26 @@ def _change(tx: Tx, row: User | Group, values: dict[str, Any]) -> None:
         setattr(row, name, value)
 
 
-def _gone(tx: Tx, row: Entry, users: dict[str, User]) -> None:
-    tx.delete(Entry, public_id=row.public_id)
-    user = users.get(row.public_id)
-    if row.entity_type == "group":
-        if tx.delete(Membership, group_id=row.public_id, expires_at=None):
+def _gone(tx: Tx, entry: Entry) -> None:
+    tx.delete(Entry, public_id=entry.public_id)
+    if entry.entity_type == "group":
+        if tx.delete(Membership, group_id=entry.public_id, expires_at=None):
             changed(tx)
-    elif user is not None and user.enabled:
+        return
+    user = tx.find(User, id=entry.public_id)
+    if user is not None and user.enabled:
         _change(tx, user, {"enabled": False, "valid_after": clock.now()})
 
 
-def _members(tx: Tx, wanted: set[tuple[str, str]], known: list[Membership]) -> None:
-    before = {(row.group_id, row.user_id) for row in known}
-    for group_id, user_id in wanted - before:
-        if tx.find(Membership, group_id=group_id, user_id=user_id) is None:
-            tx.insert(Membership(group_id, user_id))
-            changed(tx)
-    for group_id, user_id in before - wanted:
-        tx.delete(Membership, group_id=group_id, user_id=user_id)
+def _join(tx: Tx, group_id: str, user_id: str) -> None:
+    here = tx.find(User, id=user_id) is not None and tx.find(Group, id=group_id) is not None
+    if here and tx.find(Membership, group_id=group_id, user_id=user_id) is None:
+        tx.insert(Membership(group_id, user_id))
+        changed(tx)
+
+
+def _leave(tx: Tx, group_id: str, user_id: str) -> None:
+    if tx.delete(Membership, group_id=group_id, user_id=user_id):
         changed(tx)
 
 

@@ -1,4 +1,4 @@
-"""What must stay true: the rows of a domain with a directory say what it says, and at most half a minute late."""
+"""What must stay true: the rows of a domain with a directory say what it says, and at most a minute late."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from pileus.identity.ldap.store import Entry
 from pileus.identity.store import DomainOption
 
 _log = log.logger("pileus.identity")
+_BATCH = 100  # things done in one transaction: others wait for it
 _CONFIGURED = sql(sa.select(columns(DomainOption).domain_id).distinct())
 _MIRRORED = sql(sa.select(columns(Entry).domain_id).distinct())
 
@@ -42,5 +43,9 @@ def _follow(cloud: Any, connections: Any, domain_id: str) -> None:
                 mirror.let_go(tx, domain_id)
         return
     people, circles = directory.people(), directory.circles()
-    with cloud.db.write() as tx:
-        mirror.take_in_all(tx, domain_id, people, circles, options.group_members_are_ids)
+    with cloud.db.read() as tx:
+        jobs = mirror.differences(tx, domain_id, people, circles, options.group_members_are_ids)
+    for start in range(0, len(jobs), _BATCH):
+        with cloud.db.write() as tx:
+            for job in jobs[start : start + _BATCH]:
+                job(tx)
