@@ -115,6 +115,12 @@ class Cloud:
     def service(self, name: str) -> Connection:
         return Connection(self.endpoints[name], self.token)
 
+    def cpu_seconds(self) -> float:
+        """Processor time that the process of the APIs has used."""
+        pid = (self.state / "run/serve.pid").read_text().strip()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def pss(self) -> float:
         """MiB of the controller's two processes, shared pages counted in part (smaps_rollup)."""
         first = int((self.state / "run/serve.pid").read_text())
