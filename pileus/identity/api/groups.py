@@ -9,6 +9,7 @@ from pileus.core.wire import Request
 from pileus.identity import users
 from pileus.identity.api.base import Target, api, asked_for, creating, domain_of, in_domain, listing, one
 from pileus.identity.api.plain import plain
+from pileus.identity.api.users import expiring
 from pileus.identity.resources import GROUP, USER
 from pileus.identity.store import Group, Membership, User
 
@@ -56,7 +57,7 @@ def create_group(rq: Request, _: Target[None]) -> dict[str, Any]:
 def list_members(rq: Request, found: Target[Group]) -> dict[str, Any]:
     """List the users in a group."""
     inside = columns(User).id.in_(_MEMBERS)
-    return listing(rq, USER, User, in_domain(rq), [("members", inside, {"group_id": found.row.id})])
+    return listing(rq, USER, User, [*in_domain(rq), *expiring(rq)], [("members", inside, {"group_id": found.row.id})])
 
 
 @api.put("/v3/groups/{group_id}/users/{user_id}", policy="identity:add_user_to_group", on=member, status=204)

@@ -116,6 +116,11 @@ def test_users_are_listed_by_when_their_passwords_end(rules: SecurityCompliance,
         assert wanted["id"] in found and not {soon["id"], late["id"]} <= found
     assert listed(soon["password_expires_at"]) == listed(f"eq:{soon['password_expires_at']}") == {soon["id"]}
     assert soon["id"] not in listed(f"neq:{soon['password_expires_at']}")
+    group = make(boss, "group")
+    for user in (soon, late):
+        boss.put(f"/v3/groups/{group['id']}/users/{user['id']}").ok(204)
+    inside = boss.get(f"/v3/groups/{group['id']}/users?password_expires_at=lt:{limit}").ok()["users"]
+    assert [row["id"] for row in inside] == [soon["id"]]
     both = f"gt:{clock.after(1)}&password_expires_at=lt:{limit}"
     assert soon["id"] in listed(both) and late["id"] not in listed(both)
     for wrong in ("lt:", "lt:yesterday", "about:2030-01-01", "", "lt:0000-00-00"):
