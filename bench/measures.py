@@ -203,6 +203,30 @@ def servers(cloud: Cloud) -> Iterator[Line]:
     yield Line("controller's PSS with 1,000 servers", cloud.pss(), "MiB", wanted="at most 200 MiB")
 
 
+def image_lists(cloud: Cloud) -> Iterator[Line]:
+    """A thousand images with what images have: properties and tags; the last page of small ones costs what the first does."""
+    http = cloud.service("image")
+    described = {"disk_format": "qcow2", "container_format": "bare", "os_distro": "debian", "hw_disk_bus": "virtio"}
+    for number in range(1000):
+        http.call("POST", "/v2/images", {**described, "name": f"bench-{number:04}", "tags": ["bench", f"t{number % 7}"]})
+    whole = "/v2/images?limit=1000&tag=bench"
+    _, body, _ = http.raw("GET", whole)
+    listed = p50(lambda: http.raw("GET", whole), 15)
+    echo = Echo(24997, len(body))
+    try:
+        reference = Connection(echo.url)
+        bare = p50(lambda: reference.raw("GET", "/"), 30)
+    finally:
+        echo.stop()
+    told = f"echo of its {len(body) >> 10} KiB {bare:.2f} ms"
+    yield Line("image list of 1,000, p50", listed, "ms", told, listed / bare)
+    page = "/v2/images?limit=25&sort=name:asc&tag=bench"
+    first = p50(lambda: http.raw("GET", page), 30)
+    marker = http.call("GET", "/v2/images?limit=1&name=bench-0970")["images"][0]["id"]
+    last = p50(lambda: http.raw("GET", f"{page}&marker={marker}"), 30)
+    yield Line("image list, last page of 25 in 1,000, p50", last, "ms", f"first page {first:.2f} ms", last / first)
+
+
 def images(cloud: Cloud, mib: int = 1024) -> Iterator[Line]:
     source, copy = cloud.state / "bench.raw", cloud.state / "bench.copy"
     block = os.urandom(1 << 20)
