@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from pileus.core import clock
+from pileus.core import clock, quota
 from pileus.core.db import Database, Tx
 from pileus.core.tables import shape
 from pileus.identity import passwords
@@ -19,6 +19,7 @@ from pileus.identity.store import (
     ImpliedRole,
     Project,
     Region,
+    RegisteredLimit,
     Role,
     User,
     changed,
@@ -35,6 +36,10 @@ CATALOG = [
     ("network", "neutron", "/network", False),
     ("image", "glance", "/image", True),
 ]
+# what else services ask about: registered without an end, for operators to set limits of
+LIMITED = {
+    "image": ("image_size_total", "image_stage_total", "image_count_total", "image_count_uploading"),
+}
 
 
 def admin_password(state: Path) -> str:
@@ -59,6 +64,8 @@ def bootstrap(db: Database, settings: Any) -> None:
         if fresh:
             _identities(tx, hashed)
         _catalog(tx, settings)
+        if fresh:
+            _limits(tx, settings)
         changed(tx)
 
 
@@ -90,6 +97,13 @@ def _catalog(tx: Tx, settings: Any) -> None:
                 tx.insert(Endpoint(clock.new_hex_id(), service.id, interface, url, settings.region, True))
             elif endpoint.url != url:
                 tx.update(Endpoint, endpoint.id, url=url)
+
+
+def _limits(tx: Tx, settings: Any) -> None:
+    for kind, names in LIMITED.items():
+        service = tx.get(CatalogService, type=kind)
+        for name in names:
+            tx.insert(RegisteredLimit(clock.new_hex_id(), service.id, settings.region, name, quota.UNLIMITED, None))
 
 
 def _ensure(tx: Tx, row: Any) -> None:

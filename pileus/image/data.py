@@ -4,31 +4,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
-from pileus.core import clock, log, quota
-from pileus.core.db import Tx, sql
+from pileus.core import clock, log
+from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Gone, NotFound, TooLarge, Unavailable
-from pileus.core.tables import columns
 from pileus.core.wire import FileBody
-from pileus.image import cache, signatures
+from pileus.image import cache, limits, signatures
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import Store, StoreError, StoreFull, Writer
-from pileus.image.images import LIMITS
 from pileus.image.intake import Written, take
 from pileus.image.store import ACTIVE, QUEUED, SAVING, STAGED, Image, Location
 
-MIB = 1 << 20
-MAX_SIZE = 1 << 50  # a PiB: more than any disk a guest gets
 _log = log.logger("pileus.image")
-
-_columns = columns(Image)
-_USED = sql(
-    sa.select(sa.func.coalesce(sa.func.sum(_columns.size), 0)).where(
-        _columns.project_id == sa.bindparam("project_id", type_=sa.Text()),
-        sa.bindparam("status", type_=sa.Text()).in_([sa.literal_column("''"), _columns.status]),
-    )
-)
 
 
 def new_key(image_id: str) -> str:
@@ -69,7 +55,7 @@ def upload(
     try:
         # the key is in the row before the first byte arrives, so that no byte is ever nobody's
         with cloud.db.write() as tx:
-            room = _begin(tx, image.id, key, size)
+            room = _begin(tx, image.id, key, size, becomes == STAGED)
         written = receive(writer, chunks, image, room, cloud.settings.image_content_check, sinks)
         if size is not None and written.size != size:
             raise BadRequest(f"The image was said to have {size} bytes, but {written.size} came.")
@@ -101,7 +87,7 @@ def receive(
 
     def check_room(size: int) -> None:
         if size > room:
-            raise _too_large()
+            raise limits.too_large(size)
 
     return take(
         chunks,
@@ -120,7 +106,7 @@ def give_back(tx: Tx, image_id: str, key: str) -> int:
     return tx.update(Image, where, status=QUEUED, data=None, size=None, updated_at=clock.now())
 
 
-def _begin(tx: Tx, image_id: str, key: str, size: int | None) -> int:
+def _begin(tx: Tx, image_id: str, key: str, size: int | None, staging: bool) -> int:
     """Claim the image; returns how many bytes it may have."""
     image = tx.find(Image, id=image_id)
     if image is None:
@@ -128,9 +114,8 @@ def _begin(tx: Tx, image_id: str, key: str, size: int | None) -> int:
     if image.status != QUEUED:
         raise Conflict(f"Image status transition from {image.status} to saving is not allowed")
     check_formats(image)
-    room = room_of(tx, image.project_id)
-    if room <= 0 or (size is not None and size > room):
-        raise _too_large()
+    room = limits.room(tx, image, staging, size)
+    limits.check_uploading(tx, image)
     tx.update(Image, image_id, status=SAVING, data=key, size=size, updated_at=clock.now())
     return room
 
@@ -140,26 +125,6 @@ def check_formats(image: Image) -> None:
     missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
     if missing:
         raise BadRequest(f"Properties {', '.join(missing)} must be set prior to saving data.")
-
-
-def room_of(tx: Tx, project_id: str | None) -> int:
-    """How many bytes a project may still store; below zero when it has too many."""
-    if project_id is None:
-        return MAX_SIZE
-    quota.hold(tx, "image", project_id)
-    allowed = quota.limit(tx, "image", project_id, "image_size_total", LIMITS["image_size_total"])
-    if allowed == quota.UNLIMITED:
-        return MAX_SIZE
-    return min(allowed * MIB - used(tx, project_id), MAX_SIZE)
-
-
-def used(tx: Tx, project_id: str, status: str = "") -> int:
-    """The bytes of a project's images (of one status), those on their way in too as far as it is known."""
-    return int(tx.scalar(_USED, project_id=project_id, status=status))
-
-
-def _too_large() -> TooLarge:
-    return TooLarge("The image is larger than what its project may still store (image_size_total).", kind="OverQuota")
 
 
 def facts(written: Written) -> dict[str, Any]:
@@ -187,8 +152,7 @@ def _settle(tx: Tx, image: Image, key: str, written: Written, becomes: str, stor
     )
     if not changed:
         raise Gone(f"Image {image.id} was deleted while its data arrived.")
-    if room_of(tx, image.project_id) < 0:  # several at once, none of which said how much would come
-        raise _too_large()
+    limits.room(tx, image, becomes == STAGED)  # several at once, none of which said how much would come
 
 
 def storing(action: Any, *arguments: Any) -> Any:

@@ -5,17 +5,15 @@ from typing import Any
 
 import msgspec
 
-from pileus.core import clock, quota, saga
+from pileus.core import clock, saga
 from pileus.core.context import Context
 from pileus.core.db import Tx
 from pileus.core.errors import Conflict, Forbidden, NotFound, TooLarge
-from pileus.image import cache
+from pileus.image import cache, limits
 from pileus.image.drivers.base import StoreError
 from pileus.image.store import ACTIVE, COMMUNITY, DEACTIVATED, PUBLIC, QUEUED, SAVING, SHARED, Image, Member
 
 MAX_PROPERTIES = MAX_TAGS = 128
-# what a quota may be set for; nothing is limited unless it is
-LIMITS = {"image_size_total": quota.UNLIMITED, "image_count_total": quota.UNLIMITED}
 
 
 def is_visible(tx: Tx, ctx: Context, image: Image) -> bool:
@@ -91,11 +89,7 @@ def create_image(
     _check(image)
     if tx.find(Image, id=image.id):
         raise Conflict(f"Image ID {image.id} already exists!", kind="Duplicate")
-    if project_id is not None:
-        quota.hold(tx, "image", project_id)
-        allowed = quota.limit(tx, "image", project_id, "image_count_total", LIMITS["image_count_total"])
-        if allowed != quota.UNLIMITED:
-            quota.check("image_count_total", allowed, tx.count(Image, project_id=project_id), 1)
+    limits.check_count(tx, project_id)
     tx.insert(image)
     return image
 

@@ -9,7 +9,7 @@ from pileus.core import clock, saga
 from pileus.core.context import Context
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict
-from pileus.image import data, locations, tasks
+from pileus.image import data, limits, locations, tasks
 from pileus.image.drivers import Stores
 from pileus.image.sagas import IMPORT
 from pileus.image.store import ACTIVE, IMPORTING, QUEUED, STAGED, Image, Importing, Task
@@ -96,6 +96,11 @@ def import_image(tx: Tx, stores: Stores, ctx: Context, image: Image, asked: Aske
         if asked.explicit and (there := present & set(targets)):
             raise Conflict(f"Image {image.id} is already present at {', '.join(sorted(there))}.")
         targets = [name for name in targets if name not in present]
+    if asked.method in (WEB, GLANCE):
+        limits.room(tx, image, staging=True)
+        limits.check_uploading(tx, image)
+    else:
+        limits.check_stored(tx, image, image.size or 0, len(targets))
     return begin(
         tx, stores, ctx, image, "api_image_import", {"image_id": image.id, "import_req": asked.body}, asked, targets
     )

@@ -13,7 +13,7 @@ from pileus.core import clock, log, qemu_img
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, EngineError, Fault
 from pileus.core.saga import Cancelled, Run, Saga, Step
-from pileus.image import cache, data, formats, signatures, tasks
+from pileus.image import cache, data, formats, limits, signatures, tasks
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import Store, StoreError, StoreFull
 from pileus.image.drivers.filesystem import FileStore
@@ -33,8 +33,8 @@ def stage_data(run: Run) -> dict[str, Any] | None:
     with run.db.write() as tx:
         tasks.process_task(tx, run.data["task"])
         image = tx.get(Image, id=run.id)
-        room = data.room_of(tx, image.project_id)
-    method = run.data["method"]
+        method = run.data["method"]
+        room = limits.room(tx, image, staging=True) if method in ("web-download", "glance-download") else 0
     if method == "web-download":
         chunks, properties = open_web(_stores(run), run.data["source"]), None
     elif method == "glance-download":
@@ -88,6 +88,9 @@ def store_data(run: Run) -> dict[str, Any] | None:
     stores, image = _stores(run), _image(run)
     problem: Exception | None = None
     done = [location.store for location in image.locations if location.key == run.data["key"]]
+    size = run.data["written"][0] if run.data.get("written") else image.size or 0
+    with run.db.write() as tx:
+        limits.check_stored(tx, image, size, len(set(run.data["stores"]) - set(done)))
     for name in run.data["stores"]:
         if name in done:
             continue
@@ -202,7 +205,7 @@ def _copy(run: Run, image: Image, source: Path, store: Store, key: str) -> None:
     writer = store.create(key)
     try:
         with Digest(algorithm) as digest, source.open("rb", buffering=0) as file:
-            for chunk in _watched(run, iter(lambda: file.read(data.MIB), b"")):
+            for chunk in _watched(run, iter(lambda: file.read(limits.MIB), b"")):
                 digest.eat(chunk)
                 writer.write(chunk)
             value = digest.finish()
@@ -261,7 +264,7 @@ def _adopt(run: Run, image: Image, properties: dict[str, Any]) -> Image:
 def _pass(path: Path, sinks: list[Any]) -> None:
     """Let a file's bytes be seen."""
     with path.open("rb", buffering=0) as file:
-        while chunk := file.read(data.MIB):
+        while chunk := file.read(limits.MIB):
             for sink in sinks:
                 sink.eat(chunk)
     for sink in sinks:

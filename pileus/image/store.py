@@ -142,6 +142,26 @@ def _item_postgresql(element: has_item, compiler: Any, **kw: Any) -> str:
     return f"jsonb_exists(CAST({column} AS JSONB), {item})"
 
 
+class item_count(sa.ColumnElement[int]):
+    """How many items the JSON array has."""
+
+    inherit_cache = True
+    type = sa.Integer()
+
+    def __init__(self, column: Any):
+        self.column = column
+
+
+@compiles(item_count, "sqlite")
+def _count_sqlite(element: item_count, compiler: Any, **kw: Any) -> str:
+    return f"json_array_length({compiler.process(element.column, **kw)})"
+
+
+@compiles(item_count, "postgresql")
+def _count_postgresql(element: item_count, compiler: Any, **kw: Any) -> str:
+    return f"jsonb_array_length(CAST({compiler.process(element.column, **kw)} AS JSONB))"
+
+
 @compiles(has_member, "sqlite")
 def _member_sqlite(element: has_member, compiler: Any, **kw: Any) -> str:
     column, name, value = _parts(element, compiler, kw)

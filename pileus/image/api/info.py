@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from pileus.core import quota
 from pileus.core.wire import Request
-from pileus.image import data, images
+from pileus.image import limits
 from pileus.image.api.base import api
 from pileus.image.drivers import Stores
 from pileus.image.options import StoreOptions
-from pileus.image.store import SAVING, STAGED, Image
 
 
 @api.get("/v2/info/import", policy="get_images", tx="")
@@ -59,13 +57,5 @@ def _properties(declared: StoreOptions) -> dict[str, Any]:
 def show_usage(rq: Request) -> dict[str, Any]:
     """Show how much of its quotas the project uses; -1 is no limit."""
     project_id = rq.ctx.project_id or ""
-    limits = quota.limits(rq.tx, "image", project_id, images.LIMITS)
-    used = {
-        "image_size_total": -(-data.used(rq.tx, project_id) // data.MIB),
-        "image_count_total": rq.tx.count(Image, project_id=project_id),
-        "image_count_uploading": rq.tx.count(Image, project_id=project_id, status=SAVING),
-        "image_stage_total": -(-data.used(rq.tx, project_id, STAGED) // data.MIB),
-    }
-    return {
-        "usage": {name: {"limit": limits.get(name, quota.UNLIMITED), "usage": usage} for name, usage in used.items()}
-    }
+    allowed, used = limits.limits(rq.tx, project_id), limits.usage(rq.tx, project_id).told()
+    return {"usage": {name: {"limit": allowed[name], "usage": used[name]} for name in limits.NAMES}}

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from pileus.core import quota
 from pileus.core.asgi import ClientGone
 from pileus.image import open_data
 from pileus.image.drivers.fake import FakeStore
@@ -176,18 +175,6 @@ def test_a_full_store_says_so_and_gives_the_space_back(fresh: World) -> None:
     assert show(member, image)["status"] == "queued" and not data_of(fresh)
     upload(member, image, bytes(800)).ok(204)
     assert member.get(f"{IMAGES}/{image['id']}/file", range="bytes=790-").ok(206) == bytes(10)
-
-
-def test_a_project_stores_no_more_than_its_quota(world: World, member: Client) -> None:
-    with world.cloud.db.write() as tx:
-        quota.set_limit(tx, "image", member.project_id, "image_size_total", 1)
-    image = bare(member)
-    upload(member, image, bytes(700_000), bytes(700_000)).refused(413, "image_size_total")
-    announced = {**BYTES, "content-length": "2000000"}
-    member.request("PUT", f"{IMAGES}/{image['id']}/file", headers=announced, upload=iter([])).refused(413)
-    upload(member, image, bytes(700_000)).ok(204)
-    upload(member, bare(member), bytes(700_000)).refused(413)
-    assert member.get("/image/v2/info/usage").ok(200)["usage"]["image_size_total"] == {"limit": 1, "usage": 1}
 
 
 def test_a_qcow2_image_says_how_large_its_disk_is(member: Client) -> None:

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from tests.harness import Client, World
+from tests.harness import Client
 from tests.spec.image.images import IMAGES, active, bare, change, create, show
 
 
@@ -191,14 +191,3 @@ def test_refusals_are_html_pages(member: Client) -> None:
     assert answer.headers["content-type"].startswith("text/html")
     answer.refused(404, "<h1>404 Not Found</h1>")
     answer.refused(404, "&lt;none&gt;")
-
-
-def test_the_number_of_images_is_limited_by_quota(world: World, member: Client) -> None:
-    from pileus.core import quota
-
-    with world.cloud.db.write() as tx:
-        quota.set_limit(tx, "image", member.project_id, "image_count_total", 1)
-    create(member)
-    member.post(IMAGES, {}).refused(413, "image_count_total")
-    usage = member.get("/image/v2/info/usage").ok(200)["usage"]
-    assert usage["image_count_total"] == {"limit": 1, "usage": 1}

@@ -75,6 +75,7 @@ ROUTES: dict[str, tuple[dict[str, int], Setup | None, Any]] = {
     "PUT /images/{image_id}/members/{member_id}": ({**CHANGE, "member": 403}, offered, {"status": "accepted"}),
     "DELETE /images/{image_id}/members/{member_id}": (CHANGE, offered, None),
     "GET /tasks": (KEEP, None, None),
+    "POST /tasks": ({**KEEP, "admin": 400}, None, {}),
     "GET /tasks/{task_id}": (KEEP, imported, None),
     "GET /info/import": (LIST, None, None),
     "GET /info/stores": (LIST, None, None),
