@@ -204,11 +204,13 @@ def servers(cloud: Cloud) -> Iterator[Line]:
 
 
 def image_lists(cloud: Cloud) -> Iterator[Line]:
-    """A thousand images with what images have: properties and tags; the last page of small ones costs what the first does."""
+    """A thousand images with what images have; the last of small pages costs what the first does."""
     http = cloud.service("image")
     described = {"disk_format": "qcow2", "container_format": "bare", "os_distro": "debian", "hw_disk_bus": "virtio"}
     for number in range(1000):
-        http.call("POST", "/v2/images", {**described, "name": f"bench-{number:04}", "tags": ["bench", f"t{number % 7}"]})
+        http.call(
+            "POST", "/v2/images", {**described, "name": f"bench-{number:04}", "tags": ["bench", f"t{number % 7}"]}
+        )
     whole = "/v2/images?limit=1000&tag=bench"
     _, body, _ = http.raw("GET", whole)
     listed = p50(lambda: http.raw("GET", whole), 15)

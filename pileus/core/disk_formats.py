@@ -20,6 +20,7 @@ _MEANT = {
 }
 KNOWN = frozenset(_MEANT)
 _ENOUGH = 1 << 20  # content names its format in its first bytes: what is not there by then is not that format
+_PIECE = 64 << 10  # inspectors look for what they found in one piece only in the next
 MAX_DISK = 1 << 50  # a PiB: what claims to be larger is made to break something
 
 
@@ -36,24 +37,33 @@ class Inspector:
         self.disk_format = disk_format
         self.checking = checking
         self.size = 0
+        self._judged = False
         # each sees all bytes: content that fits two formats is how one is hidden in another
         self.alive: list[Any] = [kind() for name, kind in format_inspector.ALL_FORMATS.items() if name != "raw"]
 
     def eat(self, chunk: bytes) -> None:
         """Raises Refused as soon as the content cannot be right."""
         self.size += len(chunk)
-        for one in list(self.alive):
-            try:
-                one.eat_chunk(chunk)
-            except Exception:  # not this format, whatever it stumbled over
-                self.alive.remove(one)
-        if self.size >= _ENOUGH:
+        if self.alive:
+            for at in range(0, len(chunk), _PIECE):
+                self._feed(chunk[at : at + _PIECE])
+        if self.size >= _ENOUGH and not self._judged:
+            self._judged = True
             self.alive = [one for one in self.alive if _matches(one)]
             if self.checking:
                 self._check_format()
 
+    def _feed(self, piece: bytes) -> None:
+        for one in list(self.alive):
+            try:
+                one.eat_chunk(piece)
+            except Exception:  # not this format, whatever it stumbled over
+                self.alive.remove(one)
+
     def finish(self) -> int | None:
         """The virtual size, where the content tells. Raises Refused."""
+        self._feed(b"")  # for what is found only by a look back at the piece before
+        self._feed(b"")
         for one in self.alive:
             one.finish()
         self.alive = [one for one in self.alive if _matches(one)]

@@ -11,11 +11,12 @@ import pytest
 from pileus.core.signatures import Signed
 from pileus.node import protocol as p
 from pileus.node.disk.disks import plan
-from pileus.node.disk.images import ImageCache, receive
+from pileus.node.disk.images import FORMATS, ImageCache, receive
 from pileus.node.disk.qcow2 import check_header
 from pileus.node.errors import NodeError
 from pileus.node.instances import Instances, Kept
 from pileus.node.vm.console import tail
+from tests.hostile import CANARY, HOSTILE, SOUND, Hostile, watched
 from tests.node_contract import BYTES, image_of, spec_of
 from tests.signing import signed
 
@@ -72,6 +73,31 @@ def test_a_refused_image_leaves_no_file(tmp_path: Path) -> None:
         with pytest.raises(NodeError):
             cache.put(args, body)
     assert list((tmp_path / "base").iterdir()) == []
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: hostile.name)
+def test_a_hostile_image_is_refused_before_any_program_sees_it(tmp_path: Path, hostile: Hostile) -> None:
+    cache = ImageCache(tmp_path / "base")
+    args = image_of(hostile.content, format=hostile.declared)
+    pieces = [hostile.content[at : at + 50_000] for at in range(0, len(hostile.content), 50_000)]
+    with watched() as seen, pytest.raises(NodeError) as refused:
+        cache.put(args, pieces)
+    assert refused.value.kind == "invalid"
+    assert hostile.reason in refused.value.message or hostile.declared not in FORMATS
+    assert CANARY not in seen.opened and seen.started == [] and seen.connected == []
+    assert list((tmp_path / "base").iterdir()) == []
+
+
+@pytest.mark.parametrize("declared", ["raw", "qcow2", "iso"])
+def test_sound_images_of_every_kind_are_inspected_by_no_name(tmp_path: Path, declared: str) -> None:
+    cache = ImageCache(tmp_path / "base")
+    for _, known, content, size in SOUND:
+        if known == declared:
+            with watched() as seen:
+                image = cache.put(image_of(content, format=declared), [content])
+            assert image.virtual_size == (size if declared == "qcow2" else len(content))
+            for command in seen.started:  # what a program is told never names the image
+                assert command[-1] == "/dev/stdin" and str(tmp_path) not in " ".join(command)
 
 
 def test_a_crash_while_receiving_is_swept_at_the_next_start(tmp_path: Path) -> None:
