@@ -175,7 +175,21 @@ def cloud_limit(stores: Stores) -> int:
     return stores.options.cache_mib * MIB
 
 
-def prune(stores: Stores, adding: int = 0) -> list[str]:
+def clean(tx: Tx, stores: Stores) -> list[str]:
+    """Drop what is not, or no longer, the whole data of an image. Returns what was dropped."""
+    wrong = []
+    for entry in entries(stores):
+        image = tx.find(Image, id=entry.image_id)
+        if image is None or image.size not in (None, entry.size):
+            wrong.append(entry.image_id)
+            drop(stores, entry.image_id)
+    # an upload into the cache that died left its half behind; one that goes on holds a lock
+    halves = {path.name for path in stores.cached.incoming.iterdir()} if stores.cached.incoming.is_dir() else set()
+    whole = {entry.image_id for entry in entries(stores)}
+    return wrong + stores.cached.sweep(halves - whole, lambda key: False)
+
+
+def prune(stores: Stores, adding: int = 0) -> list[Entry]:
     """Make room by dropping what was not used for longest. Returns what was dropped."""
     found = entries(stores)
     total = sum(entry.size for entry in found)
@@ -185,7 +199,7 @@ def prune(stores: Stores, adding: int = 0) -> list[str]:
             break
         drop(stores, entry.image_id)
         total -= entry.size
-        dropped.append(entry.image_id)
+        dropped.append(entry)
     return dropped
 
 

@@ -20,6 +20,26 @@ def list_cache(rq: Request) -> dict[str, Any]:
     return {"cached_images": cached, "queued_images": cache.queued(rq.tx)}
 
 
+@api.post("/v2/cache/clean", policy="cache_clean", status=200)
+def clean_cache(rq: Request) -> None:
+    """Drop from the cache what is not the whole data of an image."""
+    cache.clean(rq.tx, rq.cloud.drivers["image"])
+
+
+@api.post("/v2/cache/prune", policy="cache_prune", status=200)
+def prune_cache(rq: Request) -> dict[str, int]:
+    """Drop what was not used for longest, as far as the cache is larger than it should be."""
+    dropped = cache.prune(rq.cloud.drivers["image"])
+    return {"total_files_pruned": len(dropped), "total_bytes_pruned": sum(entry.size for entry in dropped)}
+
+
+@api.get("/v2/cache/nodes/{image_id}", policy="list_cached_nodes", on=image)
+def list_cached_nodes(rq: Request, found: Image) -> list[str]:
+    """List the addresses of this service where an image is cached: it has one cache."""
+    cached = any(entry.image_id == found.id for entry in cache.entries(rq.cloud.drivers["image"]))
+    return [rq.base] if cached else []
+
+
 @api.put("/v2/cache/{image_id}", policy="cache_image", on=image, status=202)
 def queue_image(rq: Request, found: Image) -> None:
     """Have an image cached."""
