@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
-from pileus.core.errors import BadRequest
+from pileus.core.errors import BadRequest, Unauthorized
 from pileus.core.wire import Request, Response
 from pileus.identity import ec2, signatures
 from pileus.identity.api.base import Target, api, here, many, told
 from pileus.identity.api.credentials import no_restricted_credential, vault, within_delegation
 from pileus.identity.api.tokens import render
+from pileus.identity.api.v2 import access, of_default_domain
+from pileus.identity.methods.claims import WRONG
 from pileus.identity.store import Credential
 from pileus.identity.tokens import Token
 from pileus.identity.users import get_user
@@ -98,3 +100,22 @@ def validate_s3_token(rq: Request) -> dict[str, Any]:
     """Say who signed a request to the object store."""
     _, token = _log_in(rq, signatures.check_s3)
     return render(rq.tx, token, with_catalog=True)
+
+
+def _log_in_v2(rq: Request, check: Any) -> dict[str, Any]:
+    secret, token = _log_in(rq, check)
+    if not of_default_domain(token):
+        raise Unauthorized(WRONG, detail="version 2.0 knows the default domain only")
+    return access(rq.tx, secret, token)
+
+
+@api.post("/v2.0/ec2tokens", policy="identity:ec2tokens_validate")
+def issue_v2_ec2_token(rq: Request) -> dict[str, Any]:
+    """Issue a token in the form of version 2.0 to who signed a request with an EC2 credential."""
+    return _log_in_v2(rq, signatures.check_ec2)
+
+
+@api.post("/v2.0/s3tokens", policy="identity:s3tokens_validate")
+def validate_v2_s3_token(rq: Request) -> dict[str, Any]:
+    """Say who signed a request to the object store, in the form of version 2.0."""
+    return _log_in_v2(rq, signatures.check_s3)

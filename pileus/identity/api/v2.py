@@ -68,10 +68,10 @@ def issue_v2_token(rq: Request) -> dict[str, Any]:
     """Authenticate and issue a token in the form of version 2.0."""
     asked = authentication.parse({"auth": _lifted(rq.unwrap("auth"))})
     secret, token = authentication.log_in(rq.cloud, asked, rq.headers, rq.client)
-    if not _of_default_domain(token):
+    if not of_default_domain(token):
         raise Unauthorized(WRONG, detail="version 2.0 knows the default domain only")
     with rq.cloud.db.read() as tx:
-        return _access(tx, secret, token)
+        return access(tx, secret, token)
 
 
 def _lifted(auth: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +97,8 @@ def _lifted(auth: dict[str, Any]) -> dict[str, Any]:
     return lifted
 
 
-def _of_default_domain(token: Token) -> bool:
+def of_default_domain(token: Token) -> bool:
+    """Is this a token that version 2.0 can tell of?"""
     return token.user_domain.id == DEFAULT_DOMAIN and token.payload.scope in ("", "project")
 
 
@@ -105,7 +106,7 @@ def subject(rq: Request, token_id: str) -> dict[str, Any]:
     """The token that the path names."""
     found = rq.cloud.tokens.load(rq.tx, token_id)
     wanted = rq.query.get("belongsTo")
-    if found is None or not _of_default_domain(found) or (wanted and found.payload.scope_id != wanted):
+    if found is None or not of_default_domain(found) or (wanted and found.payload.scope_id != wanted):
         raise Untraceable("The token asked about is missing, void, expired, or not of version 2.0.")
     return {"target": {"token": {"user_id": found.user.id}}, "token": found, "secret": token_id, "id": ""}
 
@@ -113,7 +114,7 @@ def subject(rq: Request, token_id: str) -> dict[str, Any]:
 @api.get("/v2.0/tokens/{token_id}", policy="identity:validate_token", on=subject)
 def validate_v2_token(rq: Request, found: dict[str, Any]) -> dict[str, Any]:
     """Validate a token and say what it stands for, in the form of version 2.0."""
-    return _access(rq.tx, found["secret"], found["token"])
+    return access(rq.tx, found["secret"], found["token"])
 
 
 @api.route("HEAD", "/v2.0/tokens/{token_id}", policy="identity:check_token", on=subject)
@@ -163,7 +164,8 @@ def _tenant(project: Project) -> dict[str, Any]:
     }
 
 
-def _access(tx: Tx, secret: str, token: Token) -> dict[str, Any]:
+def access(tx: Tx, secret: str, token: Token) -> dict[str, Any]:
+    """A token's body."""
     payload = token.payload
     shown: dict[str, Any] = {
         "id": secret,

@@ -224,6 +224,24 @@ def test_a_service_learns_who_signed(service: Client, member: Client, anonymous:
         service.post(path, changed).refused(401, "signature")
 
 
+def test_version_2_says_the_same_in_its_own_form(
+    world: World, service: Client, member: Client, admin: Client, anonymous: Client
+) -> None:
+    made = pair(member).ok(201)["credential"]
+    for path, body in (("/v2.0/ec2tokens", ec2(made)), ("/v2.0/s3tokens", s3(made))):
+        found = service.post(path, body).ok(200)["access"]
+        assert found["user"]["id"] == member.user_id and found["token"]["tenant"]["id"] == member.project_id
+        anonymous.get("/v3/auth/projects", x_auth_token=found["token"]["id"]).ok()
+        member.post(path, body).refused(403)
+    domain = make(admin, "domain")
+    user = make(admin, "user", domain_id=domain["id"])
+    admin.put(f"/v3/projects/{member.project_id}/users/{user['id']}/roles/{world.roles['member']}").ok()
+    asked = {"tenant_id": member.project_id}
+    other = admin.post(f"/v3/users/{user['id']}/credentials/OS-EC2", asked).ok(201)["credential"]
+    service.post("/v3/s3tokens", s3(other)).ok()
+    service.post("/v2.0/s3tokens", s3(other)).refused(401)
+
+
 def test_a_signature_is_good_for_a_quarter_of_an_hour(service: Client, member: Client) -> None:
     made = pair(member).ok(201)["credential"]
     service.post("/v3/ec2tokens", ec2(made, timedelta(minutes=14))).ok()
