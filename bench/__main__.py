@@ -14,6 +14,7 @@ from bench.measures import Line
 FAKE: dict[str, Callable[[Cloud], Iterator[Line]]] = {
     "start": measures.memory,
     "tokens": measures.tokens,
+    "assignments": measures.assignments,
     "ports": measures.ports,
     "servers": measures.servers,
     "image-lists": measures.image_lists,

@@ -112,6 +112,26 @@ def _get(connection: Connection, path: str) -> Any:
     return lambda: connection.raw("GET", path)
 
 
+def assignments(cloud: Cloud) -> Iterator[Line]:
+    http = Connection(cloud.url, cloud.token)
+
+    def make(kind: str, count: int) -> list[str]:
+        names = (f"bench-{uuid.uuid4().hex}" for _ in range(count))
+        return [http.call("POST", f"/v3/{kind}s", {kind: {"name": name}})[kind]["id"] for name in names]
+
+    users = make("user", 100)
+    for role_id in make("role", 50):
+        for user_id in users:
+            http.call("PUT", f"/v3/projects/{cloud.project_id}/users/{user_id}/roles/{role_id}")
+    for what, query in (("", ""), (", with names", "&include_names")):
+        path = f"/v3/role_assignments?scope.project.id={cloud.project_id}{query}"
+        _, answer, _ = http.raw("GET", path)
+        listed = p50(lambda path=path: http.raw("GET", path), 15)  # type: ignore[misc]
+        bare = echo_ms(len(answer), 30)
+        reference = f"echo of its {len(answer) >> 10} KiB {bare:.2f} ms"
+        yield Line(f"5,000 role assignments{what}, p50", listed, "ms", reference, listed / bare)
+
+
 def ports(cloud: Cloud) -> Iterator[Line]:
     network = cloud.service("network")
     network.call("PUT", f"/v2.0/quotas/{cloud.project_id}", {"quota": {"port": -1, "network": -1, "subnet": -1}})

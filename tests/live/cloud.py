@@ -21,13 +21,17 @@ BIN = Path(sys.executable).parent
 
 
 class LiveCloud:
-    """`pileus up` in a folder of its own; `stop()` leaves nothing, and so does the end of this process."""
+    """`pileus up` in a folder of its own; `stop()` leaves nothing, and so does the end of this process.
 
-    def __init__(self, *options: str):
+    `settings` are an operator's, of cloud.json.
+    """
+
+    def __init__(self, *options: str, settings: dict[str, Any] | None = None):
         # a unix socket's path has room for about a hundred characters: pytest's own folders are too deep
         self.state = Path(tempfile.mkdtemp(prefix="pl-"))
         self.port = free_port()
         self.options = options
+        self.settings = settings or {}
 
     def pileus(self, *arguments: str, check: bool = True, timeout: float = 180) -> str:
         """Run a verb of ours on this cloud; returns what it printed."""
@@ -38,7 +42,13 @@ class LiveCloud:
         return done.stdout
 
     def start(self) -> None:
-        self.pileus("up", "--port", str(self.port), "--for-pid", str(os.getpid()), *self.options)
+        words = ("up", "--port", str(self.port), "--for-pid", str(os.getpid()), *self.options)
+        self.pileus(*words)
+        if self.settings:
+            self.pileus("down")
+            file = self.state / "cloud.json"
+            file.write_text(json.dumps({**json.loads(file.read_text()), **self.settings}))
+            self.pileus(*words)
 
     def stop(self) -> None:
         self.pileus("down", "--purge")

@@ -7,6 +7,7 @@ way of a real one up to the route's handler, which is left out: nothing changes,
     python -m tests.spec.identity.personas      writes the table anew; read what changed
 """
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterator
@@ -112,7 +113,7 @@ class Furniture:
                 tx.insert(Assignment(user_id, target, self.roles[role], 0, "user", scope))
                 changed(tx)
         token, _ = self.world.cloud.tokens.issue(user_id, ["password"], scope if target else "", target)
-        own = {**self._things(user_id, self.home, self.project), "token": token}
+        own = {**self._things(user_id, self.home, self.project), "token": token, "token_id": token}
         return Client(self.gate, token, user_id=user_id), own
 
     def _things(self, user_id: str, domain_id: str, project_id: str) -> dict[str, str]:
@@ -122,6 +123,7 @@ class Furniture:
         place = {"service_id": self.common["service_id"], "region_id": None, "resource_name": "r"}
         rows: list[Any] = [
             Credential(id, user_id, project_id, "cert", ""),
+            Credential(hashlib.sha256(id.encode()).hexdigest(), user_id, project_id, "ec2", ""),
             Trust(id, user_id, self.admin.user_id, project_id, True, [], None, None, None, 0, clock.now()),
             Limit(
                 id,
@@ -136,10 +138,10 @@ class Furniture:
         with self.world.cloud.db.write() as tx:
             tx.insert_many(rows)
         token, _ = self.world.cloud.tokens.issue(user_id, ["password"])
-        made = dict.fromkeys(("credential_id", "trust_id", "limit_id"), id)
+        made = dict.fromkeys(("credential_id", "trust_id", "limit_id", "access"), id)
         return {
             "user_id": user_id, "domain_id": domain_id, "project_id": project_id, "group_id": group, "token": token,
-            **made,
+            "token_id": token, **made,
         }  # fmt: skip
 
     # -- asking ----------------------------------------------------------------------------------------------------

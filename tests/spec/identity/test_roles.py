@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Client
+from pileus.identity.assignments import Wanted, list_assignments, names
+from pileus.identity.store import Assignment
+from tests.harness import Client, World
 from tests.spec.identity.identities import caller, make, unique
 
 SECRET = "a secret worth keeping"
@@ -205,3 +207,25 @@ class TestWithoutTheRightRole:
         for path in ("users", "projects", "domains", "roles", "groups", "services", "endpoints", "role_assignments"):
             client.get(f"/v3/{path}").ok(200)
         client.post("/v3/users", {"user": {"name": unique()}}).refused(403)
+
+
+def test_thousands_of_assignments_are_one_query_and_their_names_five_more(world: World, admin: Client) -> None:
+    user, role = make(admin, "user"), make(admin, "role")
+    targets = [make(admin, "project")["id"] for _ in range(3)]
+    with world.cloud.db.write() as tx:
+        for number in range(2000):
+            tx.insert(Assignment(f"{user['id']}{number}", targets[number % 3], role["id"], 0, "user", "project"))
+    wanted = Wanted(role_id=role["id"])
+    with world.cloud.db.read() as tx:
+        if not world.cloud.db.sqlite:
+            pytest.skip("only SQLite tells its statements")
+        seen: list[str] = []
+        tx.connection.set_trace_callback(seen.append)
+        try:
+            found = list_assignments(tx, wanted)
+            assert (len(found), len(seen)) == (2000, 1)
+            names(tx, found)
+            assert len(seen) <= 6
+        finally:
+            tx.connection.set_trace_callback(None)
+    admin.delete(f"/v3/roles/{role['id']}").ok(204)
