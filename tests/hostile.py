@@ -76,6 +76,11 @@ def vhd(kind: int = 3, size: int = 64 * MIB) -> bytes:
     return head.ljust(SECTOR, b"\0") + b"cxsparse".ljust(1024, b"\0") + bytes(4096) + head.ljust(SECTOR, b"\0")
 
 
+def fixed_vhd(disk: bytes, kind: int = 2, said: int | None = None) -> bytes:
+    """A raw disk with a footer behind it."""
+    return disk + vhd(kind, len(disk) if said is None else said)[:SECTOR]
+
+
 METADATA, SIZE_ITEM, PARENT_ITEM = (
     bytes.fromhex(text)
     for text in (
@@ -135,6 +140,8 @@ SOUND: list[tuple[str, str, bytes, int | None]] = [
     ("vmdk to be streamed", "vmdk", streamed(), 64 * MIB),
     ("vdi", "vdi", vdi(), 64 * MIB),
     ("vhd", "vhd", vhd(), 64 * MIB),
+    ("vhd of fixed size", "vhd", fixed_vhd(bytes(70_144)), 70_144),
+    ("vhd of fixed size with partitions", "vhd", fixed_vhd(mbr(bytes(3 * MIB))), 3 * MIB),
     ("vhdx", "vhdx", vhdx(), 64 * MIB),
     ("luks", "luks", luks(), None),
 ]
@@ -229,6 +236,9 @@ HOSTILE = [
     Hostile("a vdi of exabytes", "vdi", vdi(size=2**61), "more than any disk"),
     Hostile("a vdi cut off", "vdi", vdi()[:100], "content is raw"),
     Hostile("a vhd of differences", "vhd", vhd(4), "differences to a parent"),
+    Hostile("a fixed vhd of another size", "vhd", fixed_vhd(bytes(70_144), said=2**40), "content is raw"),
+    Hostile("a fixed vhd of differences", "vhd", fixed_vhd(bytes(70_144), kind=4), "content is raw"),
+    Hostile("a fixed vhd that is qcow2", "vhd", fixed_vhd(qcow2(backing=CANARY)), "content is qcow2"),
     Hostile("a vhd of an unknown type", "vhd", vhd(9), "type 9"),
     Hostile("a vhd of exabytes", "vhd", vhd(size=2**61), "more than any disk"),
     Hostile("a vhd cut off", "vhd", vhd()[:50], "safe"),

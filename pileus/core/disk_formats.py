@@ -21,6 +21,7 @@ _MEANT = {
 KNOWN = frozenset(_MEANT)
 _ENOUGH = 1 << 20  # content names its format in its first bytes: what is not there by then is not that format
 _PIECE = 64 << 10  # inspectors look for what they found in one piece only in the next
+_FOOTER = 512  # of a VHD
 MAX_DISK = 1 << 50  # a PiB: what claims to be larger is made to break something
 
 
@@ -38,19 +39,22 @@ class Inspector:
         self.checking = checking
         self.size = 0
         self._judged = False
+        self._tail = b""
         # each sees all bytes: content that fits two formats is how one is hidden in another
         self.alive: list[Any] = [kind() for name, kind in format_inspector.ALL_FORMATS.items() if name != "raw"]
 
     def eat(self, chunk: bytes) -> None:
         """Raises Refused as soon as the content cannot be right."""
         self.size += len(chunk)
+        if self.disk_format == "vhd":
+            self._tail = (self._tail + chunk)[-_FOOTER:]
         if self.alive:
             for at in range(0, len(chunk), _PIECE):
                 self._feed(chunk[at : at + _PIECE])
         if self.size >= _ENOUGH and not self._judged:
             self._judged = True
             self.alive = [one for one in self.alive if _matches(one)]
-            if self.checking:
+            if self.checking and not self._may_be_fixed():
                 self._check_format()
 
     def _feed(self, piece: bytes) -> None:
@@ -67,6 +71,9 @@ class Inspector:
         for one in self.alive:
             one.finish()
         self.alive = [one for one in self.alive if _matches(one)]
+        fixed = self._fixed_size() if self._may_be_fixed() else None
+        if fixed is not None:
+            return fixed
         if self.checking:
             self._check_format()
             for one in self.alive:
@@ -77,6 +84,16 @@ class Inspector:
         if self.checking:
             raise Refused(f"The image says that its disk has {size} bytes: that is more than any disk here may have.")
         return None
+
+    def _may_be_fixed(self) -> bool:
+        """A VHD of fixed size is a raw disk, partitions and all, with a footer behind it: the end tells."""
+        return self.disk_format == "vhd" and {str(one) for one in self.alive} <= {"gpt"}
+
+    def _fixed_size(self) -> int | None:
+        if len(self._tail) < _FOOTER or not self._tail.startswith(b"conectix"):
+            return None
+        size, kind = int.from_bytes(self._tail[48:56], "big"), int.from_bytes(self._tail[60:64], "big")
+        return size if kind == 2 and size + _FOOTER == self.size else None
 
     def _virtual_size(self) -> int | None:
         for one in self.alive:

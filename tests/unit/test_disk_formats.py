@@ -88,6 +88,7 @@ MADE = [
     ("vdi", ["-f", "vdi"]),
     ("vdi", ["-f", "vdi", "-o", "static=on"]),
     ("vhd", ["-f", "vpc"]),
+    ("vhd", ["-f", "vpc", "-o", "subformat=fixed"]),
     ("vhdx", ["-f", "vhdx"]),
 ]
 

@@ -6,8 +6,8 @@ from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
 from pileus.image.api.base import api
 
-# v2.17: the API of locations
-NEWEST, OLDEST = 17, 0
+# v2.16: the cache; v2.17: locations; v2.18: the cache cleaned and pruned
+NEWEST, OLDEST = 18, 0
 
 
 def _versions(rq: Request) -> dict[str, Any]:
