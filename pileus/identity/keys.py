@@ -17,6 +17,9 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from pileus.core import log
+
+_log = log.logger("pileus.identity")
 KEEP = 3  # keys that open what was made with them, the one in use included and the one to come not
 _LOOK = 0.5  # seconds between looks at a folder
 
@@ -106,6 +109,9 @@ class Folder:
             file.write(self._make())
             file.flush()
             os.fsync(file.fileno())
+        owner = os.stat(self.path)
+        if os.geteuid() == 0 != owner.st_uid:  # root rotates the keys of a controller that runs without rights
+            os.chown(aside, owner.st_uid, owner.st_gid)
         with contextlib.suppress(FileExistsError, FileNotFoundError):
             os.link(aside, self.path / str(number))
         aside.unlink(missing_ok=True)
@@ -162,8 +168,15 @@ class Watched:
         if stamp == self._stamp and stamp:
             return False
         # taken before the keys are read: what changes meanwhile is seen at the next look
-        found = self.folder.read()
-        self.load(found)
+        try:
+            self.load(self.folder.read())
+        except (OSError, ValueError) as error:
+            if not self.version:
+                raise
+            # a folder that was spoiled while we run is said once, and the keys we know still do
+            _log.error("the keys have changed and cannot be taken up", extra={"detail": str(error)})
+            self._stamp = stamp
+            return False
         self._stamp = stamp
         self.version += 1
         return True

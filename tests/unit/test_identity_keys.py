@@ -92,6 +92,25 @@ def test_a_rotation_that_was_cut_short_is_finished_by_the_next(folder: Folder) -
     assert reader.decrypt(sealed) == b"x"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_new_keys_belong_to_whom_the_folder_belongs(folder: Folder) -> None:
+    folder.read()
+    for path in (folder.path, folder.path / "0"):
+        os.chown(path, 12345, 12346)
+    folder.rotate()
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in folder.path.iterdir()} == {(12345, 12346)}
+
+
+def test_keys_that_were_spoiled_while_we_run_are_not_taken_up(folder: Folder) -> None:
+    reader = Fernets(folder.path)
+    sealed = reader.encrypt(b"x")
+    (folder.path / "1").write_bytes(b"nonsense")
+    assert not reader.changed_now() and reader.decrypt(sealed) == b"x"
+    (folder.path / "1").unlink()
+    folder.rotate()
+    assert reader.changed_now() and reader.decrypt(sealed) == b"x"
+
+
 def test_a_file_that_is_no_key_is_named(folder: Folder) -> None:
     folder.read()
     (folder.path / "0").write_bytes(b"nonsense")
