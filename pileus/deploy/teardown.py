@@ -13,15 +13,14 @@ from pileus.deploy.state import Cloud
 PATIENCE = 30.0  # seconds that guests get to shut down by themselves
 
 # Who goes first: nobody may mistake the end of the others for an event (a node would report its guests as stopped).
-ORDER = ("supervisor", "serve", "node", "qemu", "libvirtd", "virtlogd", "ovn-controller", "ovs-vswitchd", "")
+ORDER = ("serve", "node", "qemu", "libvirtd", "virtlogd", "ovn-controller", "ovs-vswitchd", "")
 
 
 def stop_cloud(cloud: Cloud, report: Callable[[str], None], patience: float = 0.0) -> None:
     """With some patience guests may shut down first; without, it is a power cut to them. Either way they are records
     that say `running`, and come back with the next start."""
-    # Not when it is the supervisor itself that cleans up.
-    for pid in {pid_of(cloud.run / "supervisor.pid", cloud.hash)} - {None, os.getpid()}:
-        stop([pid] if pid else [], patience=0)  # it holds no state, and it would start again what ends
+    # At once: it holds no state, and it would start again what ends. (It is no member of itself.)
+    stop([pid for pid, words in members(cloud).items() if "pileus.deploy.supervisor" in words], patience=0)
     for group in ORDER:
         if group == "qemu" and patience:
             ask_guests(cloud, report, patience)  # now that no node is there to take it for the guests' own wish
