@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import measures
+from bench import images, measures
 from bench.client import Cloud
 from bench.measures import Line
 
@@ -18,7 +18,7 @@ FAKE: dict[str, Callable[[Cloud], Iterator[Line]]] = {
     "ports": measures.ports,
     "servers": measures.servers,
     "image-lists": measures.image_lists,
-    "images": measures.images,
+    "images": images.images,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 

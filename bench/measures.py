@@ -1,7 +1,5 @@
 """What is measured, each with its reference in the same run; a measure yields lines."""
 
-import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -247,53 +245,6 @@ def image_lists(cloud: Cloud) -> Iterator[Line]:
     marker = http.call("GET", "/v2/images?limit=1&name=bench-0970")["images"][0]["id"]
     last = p50(lambda: http.raw("GET", f"{page}&marker={marker}"), 30)
     yield Line("image list, last page of 25 in 1,000, p50", last, "ms", f"first page {first:.2f} ms", last / first)
-
-
-def images(cloud: Cloud, mib: int = 1024) -> Iterator[Line]:
-    source, copy = cloud.state / "bench.raw", cloud.state / "bench.copy"
-    block = os.urandom(1 << 20)
-    with source.open("wb") as file:
-        for _ in range(mib):
-            file.write(block)
-
-    def copied() -> float:
-        began = time.perf_counter()
-        shutil.copyfile(source, copy)
-        _to_disk(copy)
-        taken = time.perf_counter() - began
-        copy.unlink()
-        return taken
-
-    raw = [copied()]
-    http = cloud.service("image")
-    made = http.call("POST", "/v2/images", {"name": "big", "disk_format": "raw", "container_format": "bare"})
-    began = time.perf_counter()
-    with source.open("rb") as body:
-        octets = {"Content-Type": "application/octet-stream", "Content-Length": str(source.stat().st_size)}
-        http.http.blocksize = 1 << 20
-        status, answer, _ = http.raw("PUT", f"/v2/images/{made['id']}/file", body, octets)
-    assert status == 204, answer
-    up = mib / (time.perf_counter() - began)
-    began = time.perf_counter()
-    http.http.request("GET", f"{http.prefix}/v2/images/{made['id']}/file", headers={"X-Auth-Token": http.token})
-    response = http.http.getresponse()
-    with copy.open("wb") as target:
-        while chunk := response.read(1 << 20):
-            target.write(chunk)
-    _to_disk(copy)
-    down = mib / (time.perf_counter() - began)
-    copy.unlink()
-    raw.append(copied())  # before and after: disks have moods
-    speed = mib / statistics.mean(raw)
-    for what, found in (("upload", up), ("download", down)):
-        wanted = "0.7 of the copy"
-        yield Line(f"image {what}, {mib} MiB", found, "MiB/s", f"raw copy {speed:.0f} MiB/s", found / speed, wanted)
-    source.unlink()
-
-
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def real(cloud: Cloud) -> Iterator[Line]:
