@@ -14,7 +14,7 @@ import pytest
 from tests.live.cloud import BIN, Cli, LiveCloud, eventually, guest_image
 
 pytestmark = pytest.mark.live
-PORT = 18780  # which settings.json allows downloads from
+PORT = 18781  # which settings.json allows downloads from
 
 
 class Quiet(SimpleHTTPRequestHandler):
