@@ -30,9 +30,9 @@ def create(tx: Tx, vault: Vault, user_id: str, project_id: str, by: Payload | No
     return credentials.create_credential(tx, vault, given, get_user(tx, user_id).id, by)
 
 
-def get(tx: Tx, user_id: str, access: str) -> Credential:
-    """Raises NotFound, also for another user's."""
-    found = tx.find(Credential, id=id_of(access), type=TYPE, user_id=user_id)
+def get(tx: Tx, access: str) -> Credential:
+    """Raises NotFound."""
+    found = tx.find(Credential, id=id_of(access), type=TYPE)
     if found is None:
         raise NotFound(f"Could not find credential: {access[:64]}.")
     return found

@@ -49,7 +49,7 @@ WORDS = {
     "admin_or_owner", "admin_api", "admin_required", "owner", "context_is_admin", "project_member_api", "project_reader_api",
     "project_manager_api", "project_member_or_admin", "project_reader_or_admin", "project_manager_or_admin",
     "cloud_admin", "service_role", "service_or_admin", "token_subject", "admin_or_token_subject",
-    "service_admin_or_token_subject", "default", "metadef_default",
+    "service_admin_or_token_subject", "default", "identity:revocation_list", "metadef_default",
 }  # fmt: skip
 
 # rules of OpenStack's for what is not built yet

@@ -188,7 +188,9 @@ def test_a_pair_is_made_shown_and_deleted(member: Client, stranger: Client, admi
         client.request(method, path).refused(403)
     stranger.get(f"/v3/users/{member.user_id}/credentials/OS-EC2").refused(403)
     stranger.post(f"/v3/users/{member.user_id}/credentials/OS-EC2", {"tenant_id": member.project_id}).refused(403)
-    admin.get(f"/v3/users/{admin.user_id}/credentials/OS-EC2/{made['access']}").refused(404)
+    # whose it is counts, not whose the path says
+    stranger.get(f"/v3/users/{stranger.user_id}/credentials/OS-EC2/{made['access']}").refused(403)
+    assert admin.get(f"/v3/users/{admin.user_id}/credentials/OS-EC2/{made['access']}").ok()["credential"] == made
     member.delete(at).ok(204)
     member.get(at).refused(404)
     admin.get("/v3/users/none/credentials/OS-EC2").refused(404)
