@@ -1,9 +1,11 @@
 """Log-in by those whom an identity provider vouches for (OS-FEDERATION, "Request an unscoped token")."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Forbidden, NotBuilt, NotFound, Unauthorized
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
@@ -14,7 +16,7 @@ from pileus.identity.drivers import Connections
 from pileus.identity.federation import login, websso
 from pileus.identity.federation.login import Vouched
 from pileus.identity.federation.settings import Saml
-from pileus.identity.federation.shadow import refuse
+from pileus.identity.federation.shadow import refuse, settle
 from pileus.identity.federation.store import Protocol
 from pileus.identity.tokens import Token
 
@@ -59,10 +61,16 @@ def _counted(rq: Request) -> Iterator[None]:
         raise
 
 
-def _log_in(rq: Request, idp_id: str, protocol_id: str, vouched: Vouched) -> tuple[str, Token, dict[str, Any]]:
-    with rq.cloud.db.write() as tx:
+def _log_in(
+    rq: Request, idp_id: str, protocol_id: str, vouched: Vouched, once: Callable[[Tx], None] | None = None
+) -> tuple[str, Token, dict[str, Any]]:
+    def work(tx: Tx) -> tuple[str, Token, dict[str, Any]]:
+        if once is not None:
+            once(tx)
         secret, token = login.log_in(tx, rq.cloud.tokens, idp_id, protocol_id, vouched)
         return secret, token, render(tx, token, with_catalog=False)
+
+    return settle(rq.cloud.db, work)
 
 
 @api.get(_AUTH, policy=PUBLIC, tx="", status=201)
@@ -96,10 +104,8 @@ def _by_assertion(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> Resp
     with _counted(rq):
         data = saml_reading.posted(rq.body, rq.headers.get("content-type", ""))
         vouched, mark, until = saml_reading.read(data, how, here)
-        with rq.cloud.db.write() as tx:
-            saml_reading.use(tx, mark, until)
-            secret, token = login.log_in(tx, rq.cloud.tokens, idp_id, protocol_id, vouched)
-            body = render(tx, token, with_catalog=False)
+        once = partial(saml_reading.use, mark=mark, until=until)
+        secret, _, body = _log_in(rq, idp_id, protocol_id, vouched, once)
     return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})
 
 

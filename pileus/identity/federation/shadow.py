@@ -1,12 +1,13 @@
 """Users whom an identity provider vouches for, as rows here: they come into being, and are brought up to date, by log-in."""
 
 import hashlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pileus.core import clock
-from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, Conflict, Unauthorized
+from pileus.core.db import Database, Tx
+from pileus.core.errors import BadRequest, Conflict, Duplicate, Unauthorized
 from pileus.identity import projects
 from pileus.identity.federation.mapping import Mapped, Unmappable
 from pileus.identity.federation.store import FederatedUser, IdentityProvider, Protocol
@@ -14,6 +15,19 @@ from pileus.identity.store import Assignment, Group, Membership, Project, Role, 
 from pileus.identity.tokens import Token
 
 _LONGEST = 255  # of what a column of names takes
+
+
+Result = TypeVar("Result")
+
+
+def settle(db: Database, work: Callable[[Tx], Result]) -> Result:
+    """Work that makes rows which another may be making at this moment: the second try finds them made."""
+    try:
+        with db.write() as tx:
+            return work(tx)
+    except Duplicate:
+        with db.write() as tx:
+            return work(tx)
 
 
 def public_id(domain_id: str, kind: str, local_id: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pileus.core.db import Database, Tx
 from pileus.identity.drivers.base import DirectoryContract
+from pileus.identity.federation.shadow import settle
 from pileus.identity.ldap import mirror
 from pileus.identity.ldap.store import Entry
 from pileus.identity.store import User
@@ -31,9 +32,9 @@ class Asking:
         if person is None or not right:
             return False
         circles = self.directory.circles_of(person)
-        with self.db.write() as tx:
-            self.user = mirror.take_in(tx, self.domain_id, person, circles)
-        return self.user.enabled
+        user = settle(self.db, lambda tx: mirror.take_in(tx, self.domain_id, person, circles))
+        self.user = user
+        return user.enabled
 
 
 def asking(

@@ -1,13 +1,15 @@
 """What must stay true: the rows of a domain with a directory say what it says, and at most a minute late."""
 
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from pileus.core import log
-from pileus.core.db import sql
+from pileus.core.db import Tx, sql
 from pileus.core.errors import Fault
 from pileus.core.tables import columns
+from pileus.identity.federation.shadow import settle
 from pileus.identity.ldap import mirror
 from pileus.identity.ldap.store import Entry
 from pileus.identity.store import DomainOption
@@ -46,6 +48,9 @@ def _follow(cloud: Any, connections: Any, domain_id: str) -> None:
     with cloud.db.read() as tx:
         jobs = mirror.differences(tx, domain_id, people, circles, options.group_members_are_ids)
     for start in range(0, len(jobs), _BATCH):
-        with cloud.db.write() as tx:
-            for job in jobs[start : start + _BATCH]:
-                job(tx)
+        settle(cloud.db, partial(_do, jobs[start : start + _BATCH]))
+
+
+def _do(jobs: list[mirror.Job], tx: Tx) -> None:
+    for job in jobs:
+        job(tx)
