@@ -254,3 +254,11 @@ class TestLimitsOnFailures:
             self.send(limited, f"guess-{number}", "wrong", "192.0.2.1").refused(401)
         self.send(limited, user["id"], SECRET, "192.0.2.1").refused(429)
         self.send(limited, user["id"], SECRET, "192.0.2.2").ok(201)
+
+    def test_names_without_end_are_counted_and_logged_by_their_beginning(
+        self, limited: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for tail in ("a", "b", "c"):
+            self.send(limited, "x" * 100_000 + tail, "wrong", "").refused(401)
+        self.send(limited, "x" * 100_000, "wrong", "").refused(429)
+        assert caplog.records and max(len(str(vars(record))) for record in caplog.records) < 5000
