@@ -232,7 +232,8 @@ def test_a_request_for_another_address_project_or_without_either_is_refused(
     anonymous.request("POST", path, headers=header).refused(400, "Requested-Project-Id")
     anonymous.post(path, requested_project_id=admin.project_id).refused(400, "Authorization")
     elsewhere = {**header, "requested-project-id": admin.project_id}
-    anonymous.request("POST", f"/identity{path}", headers=elsewhere).refused(401)
+    anonymous.request("POST", f"{path}?other=1", headers=elsewhere).refused(401)
+    anonymous.request("POST", f"/identity{path}", headers=elsewhere).ok(201)  # the same place by its other name
     ask(anonymous, consumer, "none").refused(404, "project")
     body = {"auth": {"identity": {"methods": ["oauth1"], "oauth1": {}}}}
     anonymous.post("/v3/auth/tokens", body).refused(401)
