@@ -1,5 +1,6 @@
 """Every `openstack image` command, and servers that boot from what was imported from the web in three formats."""
 
+import contextlib
 import os
 import pty
 import subprocess
@@ -8,18 +9,26 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.live.cloud import BIN, Cli, LiveCloud, eventually, guest_image
 
 pytestmark = pytest.mark.live
-PORT = 18781  # which settings.json allows downloads from
+PORTS = (18795, 18796, 18797)  # which settings.json allows downloads from; one is free
 
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
+
+
+def _listen(handler: Any) -> ThreadingHTTPServer:
+    for port in PORTS:
+        with contextlib.suppress(OSError):
+            return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    raise AssertionError(f"none of the ports {PORTS} is free")
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +39,9 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         target = str(folder / f"guest.{kind}")
         command = ["qemu-img", "convert", "-f", "qcow2", "-O", kind, *options, str(guest_image()), target]
         subprocess.run(command, check=True, timeout=120)
-    server = ThreadingHTTPServer(("127.0.0.1", PORT), partial(Quiet, directory=str(folder)))
+    server = _listen(partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{PORT}"
+    yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
 
