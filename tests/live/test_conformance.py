@@ -6,7 +6,8 @@ is looked for. Without it the tests are skipped. `smoke.txt` and `identity.txt` 
     $PILEUS_CONFORMANCE smoke --write-baseline tests/live/smoke.txt
 
 `identity.txt` is all of identity.api and identity.plugin, and of identity.rbac (1,936 tests, which ask what
-`tests/spec/identity/personas.txt` holds within seconds) the domain's manager, who has the most particular rights.
+`tests/spec/identity/personas.txt` holds within seconds) what a domain's manager, whose rights are the most particular, may
+do to users, groups, projects, roles and grants.
 """
 
 import os
