@@ -337,3 +337,9 @@ def test_application_credentials_are_their_owners(people: dict[str, Any], member
     member.get(f"/v3/users/{member.user_id}/application_credentials/{made['id']}").refused(403)
     admin.post(at, {"application_credential": {"name": "x"}}).refused(403)
     admin.delete(f"{at}/{made['id']}").ok(204)
+
+
+def test_a_trust_is_shown_to_its_trustor(member: Client, stranger: Client) -> None:
+    trust = {"trustor_user_id": member.user_id, "trustee_user_id": stranger.user_id, "impersonation": False}
+    made = member.post("/v3/OS-TRUST/trusts", {"trust": {**trust, "project_id": None}}).ok(201)["trust"]
+    assert member.get(f"/v3/OS-TRUST/trusts/{made['id']}").ok(200)["trust"]["id"] == made["id"]

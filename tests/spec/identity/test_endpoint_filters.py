@@ -158,3 +158,21 @@ def test_a_policy_is_for_an_endpoint_a_service_or_a_service_in_a_region(admin: C
         admin.delete(path).refused(404)
     admin.delete(f"/v3/policies/{second['id']}").ok(204)
     admin.get(f"/v3/endpoints/{inside['id']}/OS-ENDPOINT-POLICY/policy").refused(404)
+
+
+def test_what_is_plain_is_shown_by_its_id_and_gone_once_deleted(admin: Client, service: Any) -> None:
+    there = endpoint(admin, service)
+    policy = admin.post("/v3/policies", {"policy": {"type": "text", "blob": "x"}}).ok(201)["policy"]
+    used = f"/v3/policies/{policy['id']}/OS-ENDPOINT-POLICY/endpoints/{there['id']}"
+    admin.put(used).ok(204)
+    admin.delete(used).ok(204)
+    admin.get(used).refused(404)
+    made = {"endpoints": there, "services": service, "policies": policy}
+    for kind in ("group", "role"):
+        made[f"{kind}s"] = admin.post(f"/v3/{kind}s", {kind: {"name": unique()}}).ok(201)[kind]
+    for plural, row in made.items():
+        path = f"/v3/{plural}/{row['id']}"
+        [shown] = admin.get(path).ok(200).values()
+        assert shown == row
+        admin.delete(path).ok(204)
+        admin.get(path).refused(404)
