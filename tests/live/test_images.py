@@ -90,7 +90,7 @@ def test_all_image_commands_walk_through(admin: Cli, live_cloud: LiveCloud, web:
     eventually(lambda: admin("image show imported")["status"] == "active")
     queued(admin, "staged", "raw")
     admin("image stage --file", str(data), "staged")
-    admin("image import --method glance-direct --store slow staged")
+    admin("image import staged --method glance-direct --store slow")
     eventually(lambda: admin("image show staged")["status"] == "active")
     admin("image import --method copy-image --all-stores --allow-failure plain")
     eventually(lambda: "slow" in str(admin("image show plain")))
