@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from pileus.node import protocol as p
 from pileus.node.errors import NodeError
@@ -207,3 +208,84 @@ class NodeContract:
 
     def test_newer_metadata_of_a_server_which_is_not_here_is_nothing_to_do(self, node: p.Node) -> None:
         node.set_metadata(p.SetMetadata(server_id=str(uuid.uuid4()), documents=p.Documents(hostname="x")))
+
+    # --- what is done to a server beyond starting and stopping it ---
+
+    def test_a_guest_is_paused_and_suspended_and_goes_on(
+        self, node: p.Node, make: Callable[..., p.InstanceSpec]
+    ) -> None:
+        spec = make()
+        node.ensure_instance(spec)
+        for action, then, desired in (
+            ("pause", "paused", "running"), ("pause", "paused", "running"), ("unpause", "running", "running"),
+            ("suspend", "shutdown", "suspended"), ("suspend", "shutdown", "suspended"), ("resume", "running", "running"),
+        ):  # fmt: skip
+            node.power(p.PowerArgs(server_id=spec.server_id, action=action))  # type: ignore[arg-type]
+            state = self.state(node, spec.server_id)
+            assert state and (state.power_state, state.desired) == (then, desired), action
+
+    def test_a_snapshot_is_one_file_and_made_once(self, node: p.Node, make: Callable[..., p.InstanceSpec]) -> None:
+        spec = make()
+        node.ensure_instance(spec)
+        args = p.SnapshotArgs(server_id=spec.server_id, snapshot_id=str(uuid.uuid4()))
+        made = node.make_snapshot(args)
+        assert made == node.make_snapshot(args) and made.format == "qcow2"
+        read = b"".join(node.read_file(p.FileRef(kind="snapshot", id=args.snapshot_id)))
+        assert len(read) == made.size and read[:4] == b"QFI\xfb"
+        assert args.snapshot_id in node.list_instances().snapshots
+        node.remove_snapshot(args)
+        node.remove_snapshot(args)
+        assert args.snapshot_id not in node.list_instances().snapshots
+        with pytest.raises(NodeError) as refused:
+            list(node.read_file(p.FileRef(kind="snapshot", id=args.snapshot_id)))
+        assert refused.value.kind == "not_found"
+
+    def test_disks_are_put_aside_copied_and_taken_back(
+        self, node: p.Node, image: p.Image, make: Callable[..., p.InstanceSpec]
+    ) -> None:
+        spec = make()
+        ref = p.ServerRef(spec.server_id)
+        node.ensure_instance(spec)
+        with pytest.raises(NodeError) as refused:
+            node.put_aside(ref)
+        assert refused.value.kind == "in_use"
+        node.remove_instance(ref)
+        files = node.put_aside(ref).files
+        assert files and node.put_aside(ref).files == files
+        for file in files:
+            chunks = node.read_file(p.FileRef(kind="aside", id=spec.server_id, name=file.name))
+            args = p.PutDisk(server_id=spec.server_id, name=file.name, size=file.size, image_id=image.image_id)
+            node.put_disk(args, chunks)
+        larger = replace(spec, disks=p.DiskSpec(root=p.RootDisk(image_id=image.image_id, size_gb=1)))
+        assert node.ensure_disks(larger).disks[0].size == 1 << 30
+        assert node.ensure_instance(larger).power_state == "running"
+        node.remove_instance(ref)
+        node.take_back(ref)
+        state = self.state(node, spec.server_id)
+        assert state and state.disks and not state.aside
+        assert node.ensure_instance(spec).power_state == "running"
+        node.remove_instance(ref)
+        node.put_aside(ref)
+        node.drop_aside(ref)
+        node.drop_aside(ref)
+        left = self.state(node, spec.server_id)
+        assert left is None or not left.aside
+
+    def test_a_rescue_disk_comes_first_and_goes_again(
+        self, node: p.Node, image: p.Image, make: Callable[..., p.InstanceSpec]
+    ) -> None:
+        spec = make()
+        rescue = p.RootDisk(image_id=image.image_id, size_gb=0)
+        rescued = replace(spec, disks=p.DiskSpec(root=spec.disks.root, rescue=rescue))
+        assert [disk.role for disk in node.ensure_disks(rescued).disks] == ["rescue", "root"]
+        assert node.ensure_instance(rescued).power_state == "running"
+        node.remove_instance(p.ServerRef(spec.server_id))
+        assert [disk.role for disk in node.ensure_disks(spec).disks] == ["root"]
+
+    def test_what_a_guest_uses_is_counted(self, node: p.Node, make: Callable[..., p.InstanceSpec]) -> None:
+        spec = make()
+        node.ensure_instance(spec)
+        told = node.diagnostics(p.ServerRef(spec.server_id))
+        assert (told.power_state, told.memory_mb, len(told.cpu_ns)) == ("running", 64, 1)
+        with pytest.raises(NodeError):
+            node.diagnostics(p.ServerRef(str(uuid.uuid4())))
