@@ -87,6 +87,13 @@ def test_a_token_of_the_provider_buys_an_unscoped_one(corp: Corp, admin: Client)
     assert corp.body()["user"]["id"] == user["id"]
 
 
+def test_the_token_may_be_brought_by_get_and_a_browser_sent_by_post(corp: Corp, anonymous: Client) -> None:
+    bearer = f"Bearer {corp.provider.access_token('alice')}"
+    anonymous.get(f"{corp.path}/auth", authorization=bearer).ok(201)
+    there = f"/v3/auth/OS-FEDERATION/identity_providers/{corp.id}/protocols/openid/websso?origin={quote(DASHBOARD)}"
+    assert anonymous.post(there).status == 302
+
+
 def test_it_is_exchanged_for_one_of_a_project(corp: Corp, admin: Client) -> None:
     alice = corp.arrive()
     project = make(admin, "project")
