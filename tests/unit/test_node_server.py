@@ -1,5 +1,6 @@
 """The protocol on a real unix socket: the contract holds through it, refusals arrive as what they are."""
 
+import io
 import os
 import stat
 import threading
@@ -16,9 +17,22 @@ from pileus.node.server import NodeServer
 from tests.node_contract import BYTES, NodeContract, image_of
 
 
+class FilingNode(FakeNode):
+    """With files to send, as a real node has: the server gives them to the kernel."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def open_file(self, args: p.FileRef) -> io.BufferedReader:
+        path = self.folder / "sent"
+        path.write_bytes(b"".join(self.read_file(args)))
+        return path.open("rb")
+
+
 class Served:
     def __init__(self, path: Path) -> None:
-        self.fake = FakeNode()
+        self.fake = FilingNode(path)
         self.path = str(path / "node.sock")
         self.server = NodeServer(self.path, self.fake)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
