@@ -232,7 +232,7 @@ def image_lists(cloud: Cloud) -> Iterator[Line]:
     whole = "/v2/images?limit=1000&tag=bench"
     _, body, _ = http.raw("GET", whole)
     listed = p50(lambda: http.raw("GET", whole), 15)
-    echo = Echo(24997, len(body))
+    echo = Echo(len(body))
     try:
         reference = Connection(echo.url)
         bare = p50(lambda: reference.raw("GET", "/"), 30)
