@@ -58,6 +58,13 @@ def driver(service: str, cloud: Any) -> Any:
     return importlib.import_module(f"pileus.{service}.drivers").make(cloud)
 
 
+def load() -> None:
+    """Import every room that a controller works in."""
+    for room in ("api", "policy", "sagas", "reconcile", "store"):
+        for _ in _each(room):
+            pass
+
+
 def stores() -> None:
     """Import every service's tables."""
     for _ in _each("store"):
