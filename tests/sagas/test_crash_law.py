@@ -13,6 +13,8 @@ from pileus.core.saga import Action, Run, Saga, Step
 from tests.harness import World
 from tests.sagas.scenarios import IMAGE_OPTIONS, SCENARIOS, Scenario, Stage
 
+pytestmark = pytest.mark.slow  # every saga is killed at every step
+
 SAGAS = {saga.kind: saga for saga in services.sagas()}
 EACH_SAGA = pytest.mark.parametrize("kind", sorted(SAGAS))
 EACH_STEP = pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from tests.s3 import S3
 from tests.spec.image.images import BYTES, IMAGES, active, bare, change, data, show, upload
 from tests.swift import Swift
 
+pytestmark = pytest.mark.slow  # clients of stores are slow to load
+
 MIB = 1 << 20
 
 

@@ -19,6 +19,8 @@ from tests.harness import Answer, Client, World
 from tests.spec.identity.identities import make, unique
 from tests.spec.identity.test_federation import AT, put
 
+pytestmark = pytest.mark.slow  # signing XML is slow
+
 PAOS = {"content_type": "application/vnd.paos+xml"}
 LOCAL = [{"user": {"name": "{0}"}}, {"groups": "{1}"}]
 REMOTE = [{"type": "openstack_user"}, {"type": "openstack_groups"}]
