@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from pileus.identity import passwords
+from pileus.identity.login import passwords
 from tests.harness import Client, World
 from tests.postgres import Postgres, running
 

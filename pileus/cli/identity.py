@@ -38,7 +38,7 @@ def rotate_keys(folder: Path, kinds: tuple[str, ...], keep: int, days: float, as
     from pileus import services
     from pileus.core.db import Database
     from pileus.core.errors import Fault
-    from pileus.identity import rotation
+    from pileus.identity.tokens import rotation
     from pileus.settings import load
 
     services.stores()
@@ -64,7 +64,7 @@ def _progress(done: int, total: int) -> None:
 
 
 def _sentence(rotated: "msgspec.Struct") -> str:
-    from pileus.identity.rotation import Rotated
+    from pileus.identity.tokens.rotation import Rotated
 
     assert isinstance(rotated, Rotated)
     if rotated.skipped:

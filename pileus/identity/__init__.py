@@ -4,14 +4,14 @@ The front: what other services and the program itself may use.
 """
 
 from pileus.identity import limits
-from pileus.identity.access_rules import permitted
 from pileus.identity.bootstrap import bootstrap
-from pileus.identity.catalog import catalog as service_catalog
-from pileus.identity.log_in_limits import FailedLogIns
-from pileus.identity.receipts import Receipts
-from pileus.identity.rotation import check as check_keys
+from pileus.identity.catalog.entries import catalog as service_catalog
+from pileus.identity.delegation.access_rules import permitted
+from pileus.identity.login.log_in_limits import FailedLogIns
 from pileus.identity.store import Domain, Project, User, find_project
-from pileus.identity.tokens import Tokens
+from pileus.identity.tokens.provider import Tokens
+from pileus.identity.tokens.receipts import Receipts
+from pileus.identity.tokens.rotation import check as check_keys
 
 __all__ = [
     "Domain",

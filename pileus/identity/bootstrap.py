@@ -9,8 +9,8 @@ from typing import Any
 from pileus.core import clock, quota
 from pileus.core.db import Database, Tx
 from pileus.core.tables import shape
-from pileus.identity import passwords
-from pileus.identity.grants import SYSTEM
+from pileus.identity.access.grants import SYSTEM
+from pileus.identity.login import passwords
 from pileus.identity.store import (
     DEFAULT_DOMAIN,
     Assignment,

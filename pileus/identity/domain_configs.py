@@ -10,7 +10,7 @@ import msgspec
 from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Forbidden, NotFound
-from pileus.identity.credentials import Vault
+from pileus.identity.delegation.credentials import Vault
 from pileus.identity.store import DomainOption
 
 DEFAULTS: dict[str, dict[str, Any]] = {

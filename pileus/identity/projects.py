@@ -9,7 +9,6 @@ from pileus.core import clock
 from pileus.core.db import Tx, in_list, sql
 from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from pileus.core.tables import columns, shape
-from pileus.identity import revocations
 from pileus.identity.store import (
     DEFAULT_DOMAIN,
     Assignment,
@@ -20,6 +19,7 @@ from pileus.identity.store import (
     User,
     changed,
 )
+from pileus.identity.tokens import revocations
 
 MOST_LEVELS = 5  # projects below a domain, one below the other
 

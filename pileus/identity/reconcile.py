@@ -8,10 +8,11 @@ from pileus.core import clock
 from pileus.core.db import sql
 from pileus.core.reconcile import Task
 from pileus.core.tables import columns
-from pileus.identity import compliance, revocations
 from pileus.identity.federation.store import UsedAssertion
 from pileus.identity.ldap.reconcile import follow_directories
+from pileus.identity.login import compliance
 from pileus.identity.store import AccessToken, Membership, Nonce, RequestToken, Revocation, Trust, changed
+from pileus.identity.tokens import revocations
 
 _ENDED = [
     sql(sa.delete(kind.expires_at.table).where(kind.expires_at < sa.bindparam("now")))

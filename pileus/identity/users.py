@@ -9,10 +9,11 @@ from pileus.core import clock
 from pileus.core.db import Tx, sql
 from pileus.core.errors import Conflict, NotFound
 from pileus.core.tables import columns, shape
-from pileus.identity import application_credentials, revocations
+from pileus.identity.delegation import application_credentials
 from pileus.identity.ldap import mirror
 from pileus.identity.projects import get_domain
 from pileus.identity.store import Assignment, Group, Membership, User, changed
+from pileus.identity.tokens import revocations
 
 
 def get_user(tx: Tx, user_id: str) -> User:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pileus.identity.access_rules import fits
+from pileus.identity.delegation.access_rules import fits
 
 
 @pytest.mark.parametrize(

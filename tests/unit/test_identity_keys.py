@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pileus.identity import keys
-from pileus.identity.jws import Signatures, new_key
-from pileus.identity.keys import Exposed, Fernets, Folder
+from pileus.identity.tokens import keys
+from pileus.identity.tokens.jws import Signatures, new_key
+from pileus.identity.tokens.keys import Exposed, Fernets, Folder
 
 
 @pytest.fixture

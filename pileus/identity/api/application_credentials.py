@@ -7,9 +7,12 @@ from pileus.core.errors import BadRequest, Forbidden
 from pileus.core.fields import Text
 from pileus.core.paging import Where
 from pileus.core.wire import Request
-from pileus.identity import access_rules, application_credentials, grants, passwords, users
+from pileus.identity import users
+from pileus.identity.access import grants
 from pileus.identity.api.base import Target, View, api, creating, here, listing, many, viewer
 from pileus.identity.api.roles import named_roles
+from pileus.identity.delegation import access_rules, application_credentials
+from pileus.identity.login import passwords
 from pileus.identity.resources import ACCESS_RULE, ACCESS_RULES, APPLICATION_CREDENTIAL
 from pileus.identity.store import AccessRule, ApplicationCredential, Role, User
 

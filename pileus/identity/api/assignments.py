@@ -4,9 +4,9 @@ from typing import Any
 
 from pileus.core.errors import BadRequest
 from pileus.core.wire import Request
-from pileus.identity import assignments
+from pileus.identity.access import assignments
+from pileus.identity.access.assignments import Found, Wanted
 from pileus.identity.api.base import Target, api, here, many
-from pileus.identity.assignments import Found, Wanted
 from pileus.identity.projects import get_project
 
 

@@ -5,9 +5,9 @@ from typing import Any
 from pileus.core.errors import Forbidden
 from pileus.core.paging import Where
 from pileus.core.wire import Request
-from pileus.identity import credentials, ec2
 from pileus.identity.api.base import Target, View, api, asked_for, creating, listing, updating, viewer
-from pileus.identity.credentials import Vault
+from pileus.identity.delegation import credentials, ec2
+from pileus.identity.delegation.credentials import Vault
 from pileus.identity.resources import CREDENTIAL
 from pileus.identity.store import ApplicationCredential, Credential
 from pileus.identity.users import get_user

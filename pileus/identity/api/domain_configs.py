@@ -9,7 +9,7 @@ from pileus.core.errors import Forbidden
 from pileus.core.wire import Request, Response
 from pileus.identity import domain_configs, projects
 from pileus.identity.api.base import Target, api
-from pileus.identity.credentials import Vault
+from pileus.identity.delegation.credentials import Vault
 from pileus.identity.store import DEFAULT_DOMAIN, Project
 
 _READABLE = ("password_regex", "password_regex_description")  # by everybody, so that people can choose a password

@@ -5,14 +5,14 @@ from typing import Any
 
 from pileus.core.errors import BadRequest, Unauthorized
 from pileus.core.wire import Request, Response
-from pileus.identity import ec2, signatures
 from pileus.identity.api.base import Target, api, here, many, told
 from pileus.identity.api.credentials import no_restricted_credential, vault, within_delegation
 from pileus.identity.api.tokens import render
 from pileus.identity.api.v2 import access, of_default_domain
-from pileus.identity.methods.claims import WRONG
+from pileus.identity.delegation import ec2, signatures
+from pileus.identity.login.methods.claims import WRONG
 from pileus.identity.store import Credential
-from pileus.identity.tokens import Token
+from pileus.identity.tokens.provider import Token
 from pileus.identity.users import get_user
 
 _AT = "/v3/users/{user_id}/credentials/OS-EC2"

@@ -5,9 +5,10 @@ from typing import Any
 from pileus.core.fields import OPTIONAL, REQUIRED, Boolean, Object, Text
 from pileus.core.resources import REFUSE
 from pileus.core.wire import Request
-from pileus.identity import catalog, endpoint_filters, projects
+from pileus.identity import projects
 from pileus.identity.api.base import Target, api, here, many, viewer
 from pileus.identity.api.plain import plain
+from pileus.identity.catalog import endpoint_filters, entries
 from pileus.identity.resources import ENDPOINT, INTERFACES, PROJECT, Entity
 from pileus.identity.store import Endpoint, EndpointGroup, Project, ProjectEndpoint, ProjectEndpointGroup
 
@@ -45,7 +46,7 @@ def project(rq: Request, project_id: str) -> Target[Project]:
 
 
 def endpoint(rq: Request, endpoint_id: str) -> Target[Endpoint]:
-    return Target(catalog.get_endpoint(rq.tx, endpoint_id))
+    return Target(entries.get_endpoint(rq.tx, endpoint_id))
 
 
 def group_of_project(rq: Request, endpoint_group_id: str, project_id: str) -> Target[ProjectEndpointGroup]:
@@ -54,7 +55,7 @@ def group_of_project(rq: Request, endpoint_group_id: str, project_id: str) -> Ta
 
 
 def endpoint_of_project(rq: Request, project_id: str, endpoint_id: str) -> Target[ProjectEndpoint]:
-    owner, found = projects.get_project(rq.tx, project_id), catalog.get_endpoint(rq.tx, endpoint_id)
+    owner, found = projects.get_project(rq.tx, project_id), entries.get_endpoint(rq.tx, endpoint_id)
     return Target(ProjectEndpoint(found.id, owner.id))
 
 

@@ -9,7 +9,6 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Forbidden, NotBuilt, NotFound, Unauthorized
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
-from pileus.identity import keys
 from pileus.identity.api.base import api
 from pileus.identity.api.tokens import render
 from pileus.identity.drivers import Connections
@@ -18,7 +17,8 @@ from pileus.identity.federation.login import Vouched
 from pileus.identity.federation.settings import Saml
 from pileus.identity.federation.shadow import refuse, settle
 from pileus.identity.federation.store import Protocol
-from pileus.identity.tokens import Token
+from pileus.identity.tokens import keys
+from pileus.identity.tokens.provider import Token
 
 if TYPE_CHECKING:
     from pileus.identity.federation.oidc import Provider

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from pileus.core.wire import Request
-from pileus.identity import grants, roles, users
+from pileus.identity import users
+from pileus.identity.access import grants, roles
 from pileus.identity.api.base import Target, api, many, viewer
 from pileus.identity.projects import get_domain, get_project
 from pileus.identity.resources import ROLE

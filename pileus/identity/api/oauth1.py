@@ -6,15 +6,15 @@ from pileus.core.errors import BadRequest, Forbidden, NotFound
 from pileus.core.paging import Where
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
-from pileus.identity import oauth1
+from pileus.identity.access.roles import get_role
 from pileus.identity.api.base import Target, View, api, creating, here, listing, many, one, viewer
 from pileus.identity.api.credentials import vault
 from pileus.identity.api.plain import plain
 from pileus.identity.api.roles import named_roles
-from pileus.identity.oauth1 import Signed
+from pileus.identity.delegation import oauth1
+from pileus.identity.delegation.oauth1 import Signed
 from pileus.identity.projects import get_project
 from pileus.identity.resources import ACCESS_TOKEN, CONSUMER, ROLE
-from pileus.identity.roles import get_role
 from pileus.identity.store import AccessToken, Consumer, RequestToken
 
 _FORM = "application/x-www-form-urlencoded"

@@ -12,8 +12,8 @@ from pileus.core import clock
 from pileus.core.errors import Fault, Unauthorized
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
-from pileus.identity import authentication
 from pileus.identity.api.base import api, here
+from pileus.identity.login import authentication
 
 _FRESH = {"cache-control": "no-store", "pragma": "no-cache"}
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from pileus.core.fields import REQUIRED, Text
 from pileus.core.wire import Request
-from pileus.identity import catalog, policies
 from pileus.identity.api.base import Target, api, many, one, viewer
 from pileus.identity.api.plain import plain
+from pileus.identity.catalog import entries, policies
 from pileus.identity.resources import ENDPOINT, Blob, Entity
 from pileus.identity.store import Endpoint, PolicyDocument
 
@@ -27,9 +27,9 @@ def association(rq: Request, policy_id: str, *_: str) -> Target[Association]:
     found, params = policies.get_policy(rq.tx, policy_id), rq.params
     named = {name: params[name] for name in ("endpoint_id", "service_id", "region_id") if name in params}
     for name, get in (
-        ("endpoint_id", catalog.get_endpoint),
-        ("service_id", catalog.get_service),
-        ("region_id", catalog.get_region),
+        ("endpoint_id", entries.get_endpoint),
+        ("service_id", entries.get_service),
+        ("region_id", entries.get_region),
     ):
         if name in named:
             get(rq.tx, named[name])
@@ -72,7 +72,7 @@ def list_endpoints(rq: Request, found: Target[PolicyDocument]) -> dict[str, Any]
 
 
 def endpoint(rq: Request, endpoint_id: str) -> Target[Endpoint]:
-    return Target(catalog.get_endpoint(rq.tx, endpoint_id))
+    return Target(entries.get_endpoint(rq.tx, endpoint_id))
 
 
 @api.get(

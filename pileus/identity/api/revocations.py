@@ -5,8 +5,8 @@ from typing import Any
 from pileus.core import clock
 from pileus.core.errors import BadRequest
 from pileus.core.wire import Request
-from pileus.identity import revocations
 from pileus.identity.api.base import api, many
+from pileus.identity.tokens import revocations
 
 
 @api.get("/v3/OS-REVOKE/events", policy="identity:list_revoke_events")

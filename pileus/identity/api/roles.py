@@ -5,7 +5,7 @@ from typing import Any
 from pileus.core.errors import BadRequest, NotFound
 from pileus.core.paging import Where
 from pileus.core.wire import Request
-from pileus.identity import roles
+from pileus.identity.access import roles
 from pileus.identity.api.base import Target, api, asked_for, creating, here, listing, many, one, told, updating
 from pileus.identity.resources import ROLE, ROLES
 from pileus.identity.store import Role

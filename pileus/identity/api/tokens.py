@@ -8,14 +8,16 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import JSON, Request, Response
-from pileus.identity import authentication, grants, revocations
+from pileus.identity.access import grants
 from pileus.identity.api.base import Untraceable, api, many, viewer
-from pileus.identity.catalog import catalog
+from pileus.identity.catalog.entries import catalog
 from pileus.identity.federation import providers, shadow
-from pileus.identity.receipts import MoreWanted
+from pileus.identity.login import authentication
 from pileus.identity.resources import DOMAIN, PROJECT
 from pileus.identity.store import Revocation, changed
-from pileus.identity.tokens import Payload, Token
+from pileus.identity.tokens import revocations
+from pileus.identity.tokens.provider import Payload, Token
+from pileus.identity.tokens.receipts import MoreWanted
 
 
 @api.post("/v3/auth/tokens", policy=PUBLIC, tx="", status=201)

@@ -4,9 +4,9 @@ from typing import Any
 
 from pileus.core.errors import BadRequest, Forbidden
 from pileus.core.wire import Request
-from pileus.identity import trusts
 from pileus.identity.api.base import Target, api, asked_for, creating, here, many, told, viewer
 from pileus.identity.api.roles import named_roles
+from pileus.identity.delegation import trusts
 from pileus.identity.resources import ROLE, TRUST
 from pileus.identity.store import Trust
 

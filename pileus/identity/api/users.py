@@ -12,7 +12,8 @@ from pileus.core.paging import Where
 from pileus.core.routes import PUBLIC
 from pileus.core.tables import columns
 from pileus.core.wire import Request
-from pileus.identity import authentication, compliance, grants, passwords, users
+from pileus.identity import users
+from pileus.identity.access import grants
 from pileus.identity.api.base import (
     Target,
     api,
@@ -29,7 +30,8 @@ from pileus.identity.api.base import (
 )
 from pileus.identity.federation import shadow
 from pileus.identity.federation.store import FederatedUser
-from pileus.identity.methods.claims import WRONG
+from pileus.identity.login import authentication, compliance, passwords
+from pileus.identity.login.methods.claims import WRONG
 from pileus.identity.resources import GROUP, PROJECT, USER
 from pileus.identity.store import Membership, User
 

@@ -11,13 +11,14 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, NotFound, Unauthorized
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request
-from pileus.identity import authentication, grants
+from pileus.identity.access import grants
 from pileus.identity.api.base import Untraceable, api, here
 from pileus.identity.api.tokens import revoke_token
-from pileus.identity.catalog import catalog
-from pileus.identity.methods.claims import WRONG
+from pileus.identity.catalog.entries import catalog
+from pileus.identity.login import authentication
+from pileus.identity.login.methods.claims import WRONG
 from pileus.identity.store import DEFAULT_DOMAIN, Project
-from pileus.identity.tokens import Token
+from pileus.identity.tokens.provider import Token
 
 EXTENSIONS = [
     {

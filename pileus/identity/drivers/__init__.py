@@ -8,7 +8,7 @@ from pileus.core import log
 from pileus.core.db import Tx
 from pileus.core.errors import Unavailable
 from pileus.identity import domain_configs
-from pileus.identity.credentials import Vault
+from pileus.identity.delegation.credentials import Vault
 from pileus.identity.drivers.base import DirectoryContract
 from pileus.identity.drivers.fake import FakeDirectory
 from pileus.identity.federation import settings

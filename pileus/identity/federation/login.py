@@ -8,7 +8,7 @@ from pileus.core.errors import Forbidden, NotFound
 from pileus.identity.federation import providers, shadow
 from pileus.identity.federation.mapping import Assertion, Unmappable, evaluate
 from pileus.identity.federation.store import IdentityProvider, Mapping, Protocol
-from pileus.identity.tokens import Token, Tokens, resolve
+from pileus.identity.tokens.provider import Token, Tokens, resolve
 
 
 class Vouched(msgspec.Struct):

@@ -25,7 +25,7 @@ from pileus.identity import projects, users
 from pileus.identity.federation import providers
 from pileus.identity.federation.settings import OwnSaml
 from pileus.identity.federation.store import ServiceProvider
-from pileus.identity.tokens import Token
+from pileus.identity.tokens.provider import Token
 
 FOLDER = "keys-saml"
 ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"

@@ -12,7 +12,7 @@ from pileus.identity import projects
 from pileus.identity.federation.mapping import Mapped, Unmappable
 from pileus.identity.federation.store import FederatedUser, IdentityProvider, Protocol
 from pileus.identity.store import Assignment, Group, Membership, Project, Role, User, changed
-from pileus.identity.tokens import Token
+from pileus.identity.tokens.provider import Token
 
 _LONGEST = 255  # of what a column of names takes
 

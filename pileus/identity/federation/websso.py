@@ -16,8 +16,8 @@ from cryptography.fernet import InvalidToken
 
 from pileus.core.errors import BadRequest, Unauthorized
 from pileus.core.wire import Request, Response
-from pileus.identity import keys
 from pileus.identity.federation.shadow import refuse
+from pileus.identity.tokens import keys
 
 SECONDS = 600  # that somebody may take over logging in there
 FOLDER = "keys-federation"

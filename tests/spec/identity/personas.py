@@ -18,7 +18,7 @@ from pileus.app import PATH, Application, Proceed, compose
 from pileus.core import clock
 from pileus.core.routes import PUBLIC, Route
 from pileus.core.wire import Request, Response
-from pileus.identity.grants import SYSTEM
+from pileus.identity.access.grants import SYSTEM
 from pileus.identity.store import Assignment, Credential, Limit, Role, Trust, User, changed
 from tests.harness import Client, World
 

@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from pileus.core import clock
-from pileus.identity.compliance import DAY
+from pileus.identity.login.compliance import DAY
 from pileus.identity.reconcile import disable_idle
 from pileus.identity.store import LogInState, PastPassword, User
 from pileus.settings import SecurityCompliance

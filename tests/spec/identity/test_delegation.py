@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pileus.core.errors import Forbidden
-from pileus.identity import trusts
+from pileus.identity.delegation import trusts
 from tests.harness import Answer, Client, World
 from tests.spec.identity.identities import auth, caller, make
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pileus.identity import domain_configs
-from pileus.identity.credentials import Vault
+from pileus.identity.delegation.credentials import Vault
 from pileus.identity.store import DomainOption
 from tests.harness import Client, World
 from tests.spec.identity.identities import make

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pileus.core.errors import BadRequest, Unauthorized
-from pileus.identity import signatures
+from pileus.identity.delegation import signatures
 from tests.harness import Answer, Client, World
 from tests.spec.identity.identities import auth, caller, make
 

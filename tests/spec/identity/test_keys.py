@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from pileus.cli.identity import command
-from pileus.identity import keys, rotation
-from pileus.identity.credentials import Vault
+from pileus.identity.delegation.credentials import Vault
 from pileus.identity.store import Credential
+from pileus.identity.tokens import keys, rotation
 from pileus.settings import CONFIG
 from tests.harness import Client, World
 

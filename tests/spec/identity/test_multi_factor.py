@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from pileus.core import clock
-from pileus.identity.receipts import Receipt
+from pileus.identity.tokens.receipts import Receipt
 from tests.harness import Answer, Client, World
 from tests.spec.identity.identities import log_in, make
 

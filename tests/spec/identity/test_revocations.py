@@ -7,8 +7,9 @@ import pytest
 
 from pileus.cloud import Cloud
 from pileus.core import clock
-from pileus.identity import keys, revocations, rotation, store
+from pileus.identity import store
 from pileus.identity.store import RevocationEvent
+from pileus.identity.tokens import keys, revocations, rotation
 from pileus.settings import Settings
 from tests.harness import Client, World, eventually
 from tests.postgres import Postgres

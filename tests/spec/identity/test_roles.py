@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pileus.identity.assignments import Wanted, list_assignments, names
+from pileus.identity.access.assignments import Wanted, list_assignments, names
 from pileus.identity.store import Assignment
 from tests.harness import Client, World
 from tests.spec.identity.identities import caller, make, unique

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pileus import services
 from pileus.core import clock
 from pileus.core.routes import RouteTable
-from pileus.identity import passwords
+from pileus.identity.login import passwords
 from pileus.identity.reconcile import forget_expired
 from pileus.identity.store import Revocation
 from tests.harness import Client, World

@@ -7,11 +7,11 @@ from typing import Any
 
 from pileus.core.db import Tx
 from pileus.core.errors import NotFound, Unauthorized
-from pileus.identity import credentials, oauth1, trusts
-from pileus.identity.credentials import Vault
+from pileus.identity.delegation import credentials, oauth1, trusts
+from pileus.identity.delegation.credentials import Vault
 from pileus.identity.projects import get_project
 from pileus.identity.store import ApplicationCredential, Credential
-from pileus.identity.tokens import Payload, Token, Tokens, resolve
+from pileus.identity.tokens.provider import Payload, Token, Tokens, resolve
 from pileus.identity.users import get_user
 
 TYPE = "ec2"

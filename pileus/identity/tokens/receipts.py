@@ -10,8 +10,8 @@ from cryptography.fernet import InvalidToken
 
 from pileus.core import clock
 from pileus.core.errors import Unauthorized
-from pileus.identity import keys
 from pileus.identity.store import Project, User
+from pileus.identity.tokens import keys
 
 HEADER = "openstack-auth-receipt"
 SECONDS = 300  # to find the second factor

@@ -10,9 +10,9 @@ from cryptography.fernet import InvalidToken
 from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Fault, NotFound
-from pileus.identity.keys import fernet
 from pileus.identity.store import Credential
-from pileus.identity.tokens import Payload
+from pileus.identity.tokens.keys import fernet
+from pileus.identity.tokens.provider import Payload
 
 FOLDER = "keys-credentials"  # in the state folder
 

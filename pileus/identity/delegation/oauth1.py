@@ -15,10 +15,11 @@ from oauthlib import oauth1
 from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, NotFound, Unauthorized
-from pileus.identity import grants, revocations
-from pileus.identity.credentials import Vault
+from pileus.identity.access import grants
+from pileus.identity.delegation.credentials import Vault
 from pileus.identity.projects import get_project
 from pileus.identity.store import AccessToken, Consumer, Nonce, RequestToken, Role, changed
+from pileus.identity.tokens import revocations
 
 REQUEST_SECONDS, ACCESS_SECONDS = 8 * 3600, 24 * 3600
 _LIFETIME = 600  # seconds that a client's clock may be wrong

@@ -13,7 +13,7 @@ import msgspec
 
 from pileus.core import log
 from pileus.core.errors import Unauthorized, Unavailable
-from pileus.identity.methods.claims import WRONG, Attempt, Claim, Method
+from pileus.identity.login.methods.claims import WRONG, Attempt, Claim, Method
 from pileus.identity.store import Project, User
 
 _log = log.logger("pileus.identity")

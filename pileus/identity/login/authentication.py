@@ -12,12 +12,15 @@ import msgspec
 from pileus.core import clock, log
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Unauthorized
-from pileus.identity import compliance, grants, methods, receipts, trusts
-from pileus.identity.methods import METHODS, Attempt, Claim
-from pileus.identity.methods.claims import WRONG, DomainRef, find_domain
-from pileus.identity.receipts import MoreWanted
+from pileus.identity.access import grants
+from pileus.identity.delegation import trusts
+from pileus.identity.login import compliance, methods
+from pileus.identity.login.methods import METHODS, Attempt, Claim
+from pileus.identity.login.methods.claims import WRONG, DomainRef, find_domain
 from pileus.identity.store import AccessToken, ApplicationCredential, Project, User, generation
-from pileus.identity.tokens import Payload, Token, Tokens, resolve
+from pileus.identity.tokens import receipts
+from pileus.identity.tokens.provider import Payload, Token, Tokens, resolve
+from pileus.identity.tokens.receipts import MoreWanted
 
 _log = log.logger("pileus.identity")
 

@@ -11,7 +11,8 @@ from pileus.core import clock
 from pileus.core.db import Tx, in_list, sql
 from pileus.core.errors import Forbidden, NotFound
 from pileus.core.tables import columns, shape
-from pileus.identity import application_credentials, projects
+from pileus.identity import projects
+from pileus.identity.delegation import application_credentials
 from pileus.identity.store import Assignment, Group, ImpliedRole, Membership, Project, Role, User, changed
 
 SYSTEM = "system"

@@ -4,8 +4,8 @@ A method turns what a client sent under its name into a claim, looking things up
 proved outside any transaction, because proving is slow by design; what that changes is written afterwards.
 """
 
-from pileus.identity.methods import application_credential, external, oauth1, password, token, totp
-from pileus.identity.methods.claims import Attempt, Claim, Method
+from pileus.identity.login.methods import application_credential, external, oauth1, password, token, totp
+from pileus.identity.login.methods.claims import Attempt, Claim, Method
 from pileus.settings import Settings
 
 METHODS: dict[str, Method] = {

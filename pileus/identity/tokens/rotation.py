@@ -14,14 +14,15 @@ from cryptography.fernet import Fernet
 from pileus.core.db import Database, Statement, sql
 from pileus.core.errors import Unavailable
 from pileus.core.tables import columns
-from pileus.identity import credentials, keys, tokens
-from pileus.identity.credentials import Vault
+from pileus.identity.delegation import credentials
+from pileus.identity.delegation.credentials import Vault
 from pileus.identity.store import AccessToken, Consumer, Credential, DomainOption, RequestToken
+from pileus.identity.tokens import keys, provider
 
 RECEIPTS = "keys-receipts"
 KINDS = {  # what a person calls it, and its folder
-    "tokens": tokens.FOLDER,
-    "signatures": tokens.JWS_FOLDER,
+    "tokens": provider.FOLDER,
+    "signatures": provider.JWS_FOLDER,
     "receipts": RECEIPTS,
     "credentials": credentials.FOLDER,
 }
@@ -52,7 +53,7 @@ class Rotated(msgspec.Struct):
 def folder(state: Path, kind: str) -> keys.Folder:
     path = state / KINDS[kind]
     if kind == "signatures":
-        from pileus.identity.jws import new_key
+        from pileus.identity.tokens.jws import new_key
 
         return keys.Folder(path, new_key)
     return keys.Folder(path, Fernet.generate_key)

@@ -3,7 +3,7 @@
 import msgspec
 
 from pileus.core.errors import Forbidden, NotFound
-from pileus.identity.methods.claims import Attempt, Claim, Method
+from pileus.identity.login.methods.claims import Attempt, Claim, Method
 
 
 class Given(msgspec.Struct):

@@ -8,11 +8,12 @@ from pileus.core import clock
 from pileus.core.db import Tx, sql
 from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
 from pileus.core.tables import columns
-from pileus.identity import grants, revocations
-from pileus.identity.chains import broken, chain, expired
+from pileus.identity.access import grants
+from pileus.identity.access.roles import get_role
+from pileus.identity.delegation.chains import broken, chain, expired
 from pileus.identity.projects import get_project
-from pileus.identity.roles import get_role
 from pileus.identity.store import Role, Trust, User, changed
+from pileus.identity.tokens import revocations
 from pileus.identity.users import get_user
 
 MOST_REDELEGATIONS = 3

@@ -2,7 +2,7 @@
 
 from pileus.core import clock
 from pileus.core.db import Tx
-from pileus.identity import grants
+from pileus.identity.access import grants
 from pileus.identity.store import Project, Trust, User
 
 

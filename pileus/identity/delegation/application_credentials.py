@@ -6,7 +6,7 @@ from typing import Any
 from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, NotFound
-from pileus.identity import access_rules
+from pileus.identity.delegation import access_rules
 from pileus.identity.store import ApplicationCredential, changed
 
 

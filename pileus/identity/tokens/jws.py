@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pileus.identity.keys import Folder, Watched
+from pileus.identity.tokens.keys import Folder, Watched
 
 _ALGORITHM = "ES256"
 _LONGEST = 8192  # characters; headers that long reach no handler

@@ -6,7 +6,7 @@ from typing import Any
 from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Forbidden, NotFound
-from pileus.identity import endpoint_filters
+from pileus.identity.catalog import endpoint_filters
 from pileus.identity.store import CatalogService, Endpoint, Region, RegisteredLimit, changed
 
 _FORM = re.compile(r"%\((\w+)\)s|\$\((\w+)\)s")

@@ -8,7 +8,7 @@ from pileus.core import clock
 from pileus.core.db import Tx, sql
 from pileus.core.errors import Conflict, Forbidden, NotFound
 from pileus.core.tables import columns, shape
-from pileus.identity import application_credentials
+from pileus.identity.delegation import application_credentials
 from pileus.identity.projects import get_domain, immutable
 from pileus.identity.store import Assignment, ImpliedRole, Role, changed
 

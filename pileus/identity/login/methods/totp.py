@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from pileus.core.db import Tx
 from pileus.core.errors import Unauthorized
-from pileus.identity import compliance
-from pileus.identity.credentials import Vault
-from pileus.identity.methods.claims import WRONG, Attempt, Claim, Method, UserRef, find_user, named
+from pileus.identity.delegation.credentials import Vault
+from pileus.identity.login import compliance
+from pileus.identity.login.methods.claims import WRONG, Attempt, Claim, Method, UserRef, find_user, named
 from pileus.identity.store import Credential, TotpUse
 
 STEP = 30  # seconds that a code is shown for

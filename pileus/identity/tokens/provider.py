@@ -19,7 +19,9 @@ from pileus.core import clock
 from pileus.core.context import Context
 from pileus.core.db import Database, Tx
 from pileus.core.errors import Unauthorized
-from pileus.identity import access_rules, chains, grants, keys, store
+from pileus.identity import store
+from pileus.identity.access import grants
+from pileus.identity.delegation import access_rules, chains
 from pileus.identity.federation.store import IdentityProvider
 from pileus.identity.ldap import store as _entries  # noqa: F401  its table is known wherever identity is
 from pileus.identity.store import (
@@ -33,9 +35,10 @@ from pileus.identity.store import (
     User,
     generation,
 )
+from pileus.identity.tokens import keys
 
 if TYPE_CHECKING:
-    from pileus.identity.jws import Signatures
+    from pileus.identity.tokens.jws import Signatures
 
 FOLDER, JWS_FOLDER = "keys", "keys-jws"  # in the state folder
 PROVIDERS = ("fernet", "jws")
@@ -247,7 +250,7 @@ def _signatures(state: Path, provider: str) -> "Signatures | None":
     """Where no token was ever signed, the library is not even loaded."""
     if provider != "jws" and not (state / JWS_FOLDER).exists():
         return None
-    from pileus.identity.jws import Signatures
+    from pileus.identity.tokens.jws import Signatures
 
     return Signatures(state / JWS_FOLDER)
 

@@ -8,7 +8,7 @@ import msgspec
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest
 from pileus.identity.store import AccessToken, ApplicationCredential, Project, User
-from pileus.identity.tokens import Payload, Tokens
+from pileus.identity.tokens.provider import Payload, Tokens
 from pileus.settings import Settings
 
 WRONG = "The request you have made requires authentication."  # in the same words whatever was wrong

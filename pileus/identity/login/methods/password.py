@@ -3,9 +3,9 @@
 import msgspec
 
 from pileus.core.db import Tx
-from pileus.identity import compliance, passwords
 from pileus.identity.ldap import login as directory
-from pileus.identity.methods.claims import Attempt, Claim, Method, UserRef, find_domain, find_user, named
+from pileus.identity.login import compliance, passwords
+from pileus.identity.login.methods.claims import Attempt, Claim, Method, UserRef, find_domain, find_user, named
 from pileus.identity.store import User
 from pileus.settings import SecurityCompliance
 

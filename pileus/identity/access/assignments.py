@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from pileus.core.db import Tx, in_list, sql
 from pileus.core.tables import columns, shape
-from pileus.identity import grants
+from pileus.identity.access import grants
 from pileus.identity.projects import above, below, get_project
 from pileus.identity.store import Assignment, Group, ImpliedRole, Membership, Project, Role, User
 

@@ -5,9 +5,9 @@ from functools import partial
 import msgspec
 
 from pileus.core.errors import Unauthorized
-from pileus.identity import oauth1
-from pileus.identity.credentials import Vault
-from pileus.identity.methods.claims import WRONG, Attempt, Claim, Method
+from pileus.identity.delegation import oauth1
+from pileus.identity.delegation.credentials import Vault
+from pileus.identity.login.methods.claims import WRONG, Attempt, Claim, Method
 from pileus.identity.store import User
 
 

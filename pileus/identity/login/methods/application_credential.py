@@ -6,8 +6,8 @@ import msgspec
 
 from pileus.core import clock
 from pileus.core.errors import BadRequest
-from pileus.identity import passwords
-from pileus.identity.methods.claims import Attempt, Claim, Method, UserRef, find_user
+from pileus.identity.login import passwords
+from pileus.identity.login.methods.claims import Attempt, Claim, Method, UserRef, find_user
 from pileus.identity.store import ApplicationCredential, User
 
 
