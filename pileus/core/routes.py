@@ -155,10 +155,11 @@ class RouteTable:
         nameless = path.endswith("/") and node is not None and node.variable is not None
         if node is None or not node.methods or (nameless and self.service_of(path).nameless_is_missing):
             raise NotFound("The resource could not be found.", kind="HTTPNotFound")
-        found = node.methods.get(method)
-        if found is None and method == "HEAD":
-            found = node.methods.get("GET")
-        if found is None:
+        found = _of_method(node, method)
+        if found is None:  # `/config/{group}` takes what `/config/security_compliance` of its own does not
+            for other, others in _reached(self._root, path, _segments(path)):
+                if (found := _of_method(other, method)) is not None:
+                    return found, others
             allowed = ", ".join(sorted({*node.methods, *(["HEAD"] if "GET" in node.methods else [])}))
             raise MethodNotAllowed(
                 f"The method {method} is not allowed for this resource.",
@@ -207,6 +208,25 @@ class RouteTable:
                 following = node.variable
             node = following
         return node
+
+
+def _of_method(node: _Node, method: str) -> list[Route] | None:
+    found = node.methods.get(method)
+    return node.methods.get("GET") if found is None and method == "HEAD" else found
+
+
+def _reached(node: _Node, path: str, segments: list[str], at: int = 0) -> Iterator[tuple[_Node, dict[str, str]]]:
+    """All places that a path may mean, the more exactly named first, each with its parameters."""
+    if at == len(segments):
+        yield node, {}
+        return
+    if (following := node.fixed.get(segments[at])) is not None:
+        yield from _reached(following, path, segments, at + 1)
+    if node.variable is not None and node.rest:
+        yield node.variable, {node.parameter: _rest(path, at)}
+    elif node.variable is not None:
+        for found, params in _reached(node.variable, path, segments, at + 1):
+            yield found, {node.parameter: segments[at], **params}
 
 
 def _overlap(one: Route, other: Route) -> bool:

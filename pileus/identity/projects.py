@@ -76,12 +76,16 @@ def above(tx: Tx, project: Project) -> list[Project]:
     return tx.rows(Project, _ABOVE, bottom=project.id)[1:]
 
 
-def create_domain(tx: Tx, given: dict[str, Any]) -> Project:
-    """Raises Conflict for a name in use."""
+def create_domain(tx: Tx, given: dict[str, Any], domain_id: str | None = None) -> Project:
+    """Under this id, if one is given. Raises Conflict for a name or an id in use."""
     # first: it makes concurrent creates wait for each other, and domains' names have no index to catch them
     changed(tx)
     row = _row(given, domain_id=None, parent_id=None, is_domain=True)
     _check_name(tx, row)
+    if domain_id is not None:
+        if tx.find(Project, id=domain_id):
+            raise Conflict(f"It is not possible to create a domain with ID {domain_id}: it is in use.")
+        row.id = domain_id
     tx.insert(row)
     return row
 

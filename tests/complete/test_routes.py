@@ -33,6 +33,8 @@ PUBLIC = {
     "GET /network/", "GET /network/v2.0/", "GET /placement/",
     "POST /identity/v3/auth/OS-FEDERATION/saml2", "POST /identity/v3/auth/OS-FEDERATION/saml2/ecp",
     "GET /identity/v3/OS-FEDERATION/saml2/metadata",
+    "GET /identity/v3/auth/tokens/OS-PKI/revoked", "GET /identity/v3/OS-SIMPLE-CERT/ca",
+    "GET /identity/v3/OS-SIMPLE-CERT/certificates",
     *(
         f"{method} /identity/v3/{path}"
         for method in ("GET", "POST")
@@ -169,6 +171,8 @@ REFUSING = {
     "POST /compute/v2.1/servers/{server_id}/remote-consoles", "GET /compute/v2.1/os-console-auth-tokens/{token}",
     "POST /compute/v2.1/servers/{server_id}/shares", "POST /compute/v2.1/servers/{server_id}/os-volume_attachments",
     *(f"GET /compute/v2.1/os-hosts/{{host_name}}/{verb}" for verb in ("startup", "shutdown", "reboot")),
+    "GET /identity/v3/auth/tokens/OS-PKI/revoked", "GET /identity/v3/OS-SIMPLE-CERT/ca",
+    "GET /identity/v3/OS-SIMPLE-CERT/certificates",
 }  # fmt: skip
 BODIES = [b"", b"{", b'{"auth": {}}', b"\xff"]
 

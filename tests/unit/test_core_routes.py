@@ -24,6 +24,7 @@ def table() -> RouteTable:
     compute.post("/servers", policy=None)(nothing)
     compute.get("/servers/detail", policy=None)(nothing)
     compute.get("/servers/{server_id}", policy=None)(nothing)
+    compute.delete("/servers/{server_id}", policy=None)(nothing)
     compute.get("/servers/{server_id}/metadata/{key}", policy=None)(nothing)
     compute.do("/servers/{server_id}/action", "reboot", policy=None)(nothing)
     compute.do("/servers/{server_id}/action", "lock", policy=None, until="2.72")(nothing)
@@ -80,6 +81,13 @@ def test_another_method_is_refused_and_told_which_are_allowed() -> None:
     with pytest.raises(MethodNotAllowed) as refused:
         TABLE.find("GET", "/compute/v2.1/servers/a/action")
     assert refused.value.headers == {"allow": "POST"}
+
+
+def test_a_method_that_an_exact_name_has_not_is_looked_for_where_any_name_goes() -> None:
+    found, params = TABLE.find("DELETE", "/compute/v2.1/servers/detail")
+    assert (found[0].path, params) == ("/servers/{server_id}", {"server_id": "detail"})
+    with pytest.raises(MethodNotAllowed):
+        TABLE.find("PUT", "/compute/v2.1/servers/detail")
 
 
 def test_head_is_answered_where_get_is() -> None:

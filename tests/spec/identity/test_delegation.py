@@ -311,6 +311,20 @@ def test_access_rules_say_all_it_may_call(people: dict[str, Any], anonymous: Cli
     own.delete(f"{at}/{rule_id}").ok(204)
 
 
+def test_a_token_with_access_rules_is_told_of_only_to_who_keeps_them(
+    people: dict[str, Any], admin: Client, anonymous: Client
+) -> None:
+    own = people["trustor"]
+    rules = [{"service": "identity", "method": "GET", "path": "/v3/auth/*"}]
+    made = credential(own, access_rules=rules).ok(201)["application_credential"]
+    secret = use(anonymous, made).headers["x-subject-token"]
+    for said in ({}, {"openstack_identity_access_rules": "0.5"}, {"openstack_identity_access_rules": "yes"}):
+        admin.get("/v3/auth/tokens", x_subject_token=secret, **said).refused(404)
+    body = admin.get("/v3/auth/tokens", x_subject_token=secret, openstack_identity_access_rules="1").ok()
+    assert body["token"]["application_credential"]["access_rules"][0]["path"] == "/v3/auth/*"
+    admin.delete("/v3/auth/tokens", x_subject_token=secret).ok(204)
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [

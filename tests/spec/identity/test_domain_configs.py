@@ -106,6 +106,16 @@ def test_what_passwords_must_be_like_is_told_to_everybody(reader: Client) -> Non
     reader.get(f"{path}/lockout_duration").refused(403)
 
 
+@pytest.mark.parametrize("below", ["", "/password_regex", "/lockout_duration"])
+def test_what_passwords_must_be_like_is_no_domains_to_change(admin: Client, reader: Client, below: str) -> None:
+    path = f"/v3/domains/default/config/security_compliance{below}"
+    for config in ({"security_compliance": {"password_regex": "x"}}, {"password_regex": "x"}, {}):
+        admin.patch(path, {"config": config}).refused(403, "no group 'security_compliance'")
+    admin.delete(path).refused(403, "no group 'security_compliance'")
+    reader.patch(path, {"config": {}}).refused(403, "identity:update_domain_config")
+    admin.put(path, {"config": {}}).refused(405)
+
+
 def test_options_of_a_domain_are_administrators_business(member: Client, path: str) -> None:
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         member.request(method, path, CONFIG).refused(403)

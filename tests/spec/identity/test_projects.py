@@ -1,5 +1,6 @@
 """Domains and projects: a tree, tags, who may change what, what goes with them."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -23,6 +24,17 @@ def test_a_domain_can_be_created_changed_and_deleted_once_it_is_disabled(admin: 
     admin.patch(f"/v3/domains/{domain['id']}", {"domain": {"enabled": False}}).ok(200)
     admin.delete(f"/v3/domains/{domain['id']}").ok(204)
     admin.get(f"/v3/domains/{domain['id']}").refused(404)
+
+
+def test_a_domain_may_be_given_its_id(admin: Client) -> None:
+    chosen = uuid.uuid4().hex
+    made = make(admin, "domain", explicit_domain_id=chosen)
+    assert made["id"] == chosen and "explicit_domain_id" not in made
+    body = {"name": "another", "explicit_domain_id": chosen}
+    admin.post("/v3/domains", {"domain": body}).refused(409, chosen)
+    for wrong in ("bad!", "", chosen[:15], chosen * 2, 5, str(uuid.uuid4()), f"{chosen}\n"):
+        body["explicit_domain_id"] = wrong
+        admin.post("/v3/domains", {"domain": body}).refused(400, "explicit_domain_id")
 
 
 def test_the_default_domain_stays(admin: Client) -> None:

@@ -60,6 +60,14 @@ def test_only_services_and_administrators_see_the_events(world: World, member: C
     member.get("/v3/OS-REVOKE/events").refused(403)
 
 
+def test_what_was_for_tokens_that_were_documents_is_refused_to_everybody(admin: Client, anonymous: Client) -> None:
+    for method in ("GET", "HEAD"):
+        for client in (admin, anonymous):
+            assert client.request(method, "/v3/auth/tokens/OS-PKI/revoked").status == 403
+            for name in ("ca", "certificates"):
+                assert client.request(method, f"/v3/OS-SIMPLE-CERT/{name}").status == 410
+
+
 @pytest.mark.parametrize("since", ["yesterday", "2001-13-01", "%00", "0001-01-01T00:00:00%2B23:59", "9" * 40])
 def test_a_moment_that_is_none_is_refused(admin: Client, since: str) -> None:
     admin.get(f"/v3/OS-REVOKE/events?since={since}").refused(400, "since")
