@@ -256,6 +256,8 @@ class NodeContract:
             chunks = node.read_file(p.FileRef(kind="aside", id=spec.server_id, name=file.name))
             args = p.PutDisk(server_id=spec.server_id, name=file.name, size=file.size, image_id=image.image_id)
             node.put_disk(args, chunks)
+        copies = p.CopyAside(server_id=spec.server_id, names=[file.name for file in files])
+        node.copy_aside(copies)  # what is there already stays
         larger = replace(spec, disks=p.DiskSpec(root=p.RootDisk(image_id=image.image_id, size_gb=1)))
         assert node.ensure_disks(larger).disks[0].size == 1 << 30
         assert node.ensure_instance(larger).power_state == "running"
@@ -270,6 +272,22 @@ class NodeContract:
         node.drop_aside(ref)
         left = self.state(node, spec.server_id)
         assert left is None or not left.aside
+
+    def test_disks_put_aside_are_copied_on_their_own_host(
+        self, node: p.Node, make: Callable[..., p.InstanceSpec]
+    ) -> None:
+        spec = make()
+        ref = p.ServerRef(spec.server_id)
+        names = [file.name for file in node.put_aside(ref).files]
+        for _ in range(2):
+            node.copy_aside(p.CopyAside(server_id=spec.server_id, names=names))
+        state = self.state(node, spec.server_id)
+        assert state and state.disks == names and state.aside
+        with pytest.raises(NodeError):
+            node.copy_aside(p.CopyAside(server_id=spec.server_id, names=["swap.raw"]))
+        node.ensure_instance(spec)
+        node.remove_instance(ref)
+        node.drop_aside(ref)
 
     def test_a_rescue_disk_comes_first_and_goes_again(
         self, node: p.Node, image: p.Image, make: Callable[..., p.InstanceSpec]

@@ -12,6 +12,7 @@ from pileus.node import protocol as p
 
 LEFT_OVER, MISSING, DISKLESS, STRAY_TAP, LISTENER, DEAF = "left-over", "missing", "diskless", "tap", "listener", "deaf"
 STUCK, CLAIM = "stuck", "claim"
+SNAPSHOT, ASIDE, STRANDED, RESCUE = "snapshot", "aside", "stranded", "rescue"
 # where a server has a guest on its host
 SETTLED = (states.ACTIVE, states.STOPPED, states.HELD, states.SUSPENDED, states.RESCUED, states.RESIZED)
 
@@ -25,6 +26,7 @@ class Rows(msgspec.Struct):
     networks: dict[str, set[str]]  # by host: networks of its servers, also of those in flight
     listening: dict[str, set[str]]  # by host: where metadata has to be answered by now
     kept: set[tuple[str, str]] = set()  # (host, server): what may have to go back there is not left over
+    imaging: set[str] = set()  # images that are being made of servers
 
 
 def on_host(host: str, report: p.Report, rows: Rows) -> list[Difference]:
@@ -34,6 +36,13 @@ def on_host(host: str, report: p.Report, rows: Rows) -> list[Difference]:
     for server in rows.servers.values():
         if server.host == host and server.id not in rows.busy and server.vm_state in SETTLED:
             found += _missing(host, server, there.get(server.id))
+        if server.host == host and server.id not in rows.busy and server.id in there:
+            found += _forgotten(host, server, there[server.id], (host, server.id) in rows.kept)
+    found += [
+        Difference(host, SNAPSHOT, image_id, "a copy of a disk is here that nobody makes an image of")
+        for image_id in report.snapshots
+        if image_id not in rows.imaging
+    ]
     found += [Difference(host, STRAY_TAP, tap, "a tap of no guest") for tap in report.stray_taps]
     for network_id in sorted(set(report.networks) - rows.networks.get(host, set())):
         found.append(Difference(host, LISTENER, network_id, "metadata is answered in a network without servers here"))
@@ -58,10 +67,20 @@ def _left_over(host: str, state: p.InstanceState, rows: Rows) -> Difference | No
 
 
 def _missing(host: str, server: Server, state: p.InstanceState | None) -> Iterable[Difference]:
-    if state is None or (server.root_image_id and not state.disks):
+    if state is not None and state.aside and not state.disks:
+        yield Difference(host, STRANDED, server.id, "the server's disks are put aside, and it is not being moved")
+    elif state is None or (server.root_image_id and not state.disks):
         yield Difference(host, DISKLESS, server.id, "the server's disks are not here")
     elif not state.domain:
         yield Difference(host, MISSING, server.id, "the server's guest is not here")
+
+
+def _forgotten(host: str, server: Server, state: p.InstanceState, moving: bool) -> Iterable[Difference]:
+    """Disks beside a server's own, of what was done to it before."""
+    if state.aside and state.disks and not moving:
+        yield Difference(host, ASIDE, server.id, "disks are put aside for a move that is over")
+    if not server.rescue_image_id and any(name.startswith("rescue") for name in state.disks):
+        yield Difference(host, RESCUE, server.id, "a rescue disk is here, and the server is not rescued")
 
 
 def in_database(rows: Rows) -> list[Difference]:

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from pileus.compute import hosts, images, migrations, quotas, states
-from pileus.compute.sagas.power import PAUSE, RESUME, SUSPEND, UNPAUSE
 from pileus.compute.sagas.rebuild import REBUILD
 from pileus.compute.sagas.rescue import RESCUE, UNRESCUE
 from pileus.compute.sagas.resize import CONFIRM, RESIZE, REVERT
@@ -14,27 +13,12 @@ from pileus.compute.sagas.shelve import SHELVE, UNSHELVE
 from pileus.compute.sagas.snapshot import IMAGE
 from pileus.compute.scheduler import Need
 from pileus.compute.server_create import check_image, get_flavor, get_key, placeable, snapshot
-from pileus.compute.servers import begin, save
+from pileus.compute.servers import begin, plain, save
 from pileus.compute.store import ImageSnapshot, Server, disk_gb
 from pileus.core import saga
 from pileus.core.context import Context
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, NotFound
-
-SIMPLE = {
-    "pause": (PAUSE, "compute_pause_instance"),
-    "unpause": (UNPAUSE, "compute_unpause_instance"),
-    "suspend": (SUSPEND, "compute_suspend_instance"),
-    "resume": (RESUME, "compute_resume_instance"),
-}
-
-
-def hold_or_go(tx: Tx, ctx: Context, server: Server, verb: str) -> None:
-    """Pause, unpause, suspend or resume. Raises Conflict."""
-    kind, event = SIMPLE[verb]
-    begin(tx, ctx, server, verb, verb, event)
-    saga.start(tx, kind, f"server/{server.id}", ctx)
-
 
 # -- rescue ------------------------------------------------------------------------------------------------------------
 
@@ -52,10 +36,7 @@ def rescue_server(tx: Tx, ctx: Context, server: Server, image_id: str | None, pa
     return password
 
 
-def unrescue_server(tx: Tx, ctx: Context, server: Server) -> None:
-    """Raises Conflict."""
-    begin(tx, ctx, server, "unrescue", "unrescue", "compute_unrescue_instance")
-    saga.start(tx, UNRESCUE, f"server/{server.id}", ctx, host=server.host)
+unrescue_server = plain("unrescue", UNRESCUE, "compute_unrescue_instance")
 
 
 def _on_a_host(server: Server, verb: str) -> None:
@@ -139,9 +120,14 @@ def shelve_server(tx: Tx, ctx: Context, server: Server) -> None:
     saga.start(tx, SHELVE, f"server/{server.id}", ctx, host=server.host, image_id=image_id)
 
 
-def check_offload(server: Server) -> None:
+def offload_server(tx: Tx, ctx: Context, server: Server) -> None:
     """What is shelved leaves its host at once, so that there is never anything to offload. Raises Conflict."""
     states.check("shelveOffload", server.id, server.vm_state, server.task_state)
+
+
+def restore_server(tx: Tx, ctx: Context, server: Server) -> None:
+    """A delete is never soft, so that there is never anything to bring back. Raises Conflict."""
+    states.check("restore", server.id, server.vm_state, server.task_state)
 
 
 def unshelve_server(tx: Tx, ctx: Context, server: Server, zone: str | None, host: str | None) -> None:

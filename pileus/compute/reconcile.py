@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from pileus.compute import compare, hosts, images, instance_actions, networks, servers, states
 from pileus.compute.drivers import Nodes
 from pileus.compute.sagas import listeners
+from pileus.compute.sagas.create import spec_of
 from pileus.compute.sagas.delete import DELETE
 from pileus.compute.sagas.restore import RESTORE
 from pileus.compute.store import Claim, Migration, Server, ServerFault, ServerPort, disk_gb
@@ -95,8 +96,8 @@ def watch_nodes(cloud: Any) -> None:
 
 # -- rows against hosts ------------------------------------------------------------------------------------------------
 
-_BUSY = sql(
-    sa.select(columns(saga.SagaRow).resource).where(
+_AT_WORK = sql(
+    sa.select(shape(saga.SagaRow).table).where(
         columns(saga.SagaRow).state.in_([sa.literal_column("'running'"), sa.literal_column("'undoing'")])
     )
 )
@@ -108,7 +109,8 @@ _NETWORKS = sql(
 
 
 def read_rows(tx: Tx) -> compare.Rows:
-    busy = {resource.removeprefix("server/") for (resource,) in tx.all(_BUSY)}
+    at_work = tx.rows(saga.SagaRow, _AT_WORK)
+    busy = {row.resource.removeprefix("server/") for row in at_work}
     placed = tx.all(_NETWORKS)
     answered = {listener.network_id for listener in networks.listeners(tx, sorted({row[2] for row in placed}))}
     present: dict[str, set[str]] = {}
@@ -122,6 +124,7 @@ def read_rows(tx: Tx) -> compare.Rows:
         claims={claim.server_id: claim for claim in tx.select(Claim)},
         busy=busy,
         kept={(host, move.server_id) for move in tx.select(Migration, open=True) for host in (move.source, move.dest)},
+        imaging={row.data["image_id"] for row in at_work if "image_id" in row.data},
         networks=present,
         listening=listening,
     )
@@ -182,6 +185,10 @@ def _repair(cloud: Any, nodes: Nodes, difference: Difference) -> None:
         node = nodes.get(difference.where)
         node.remove_instance(p.ServerRef(id))
         node.remove_disks(p.ServerRef(id))
+    elif kind == compare.SNAPSHOT:
+        nodes.get(difference.where).remove_snapshot(p.SnapshotArgs(server_id="", snapshot_id=id))
+    elif kind in (compare.ASIDE, compare.STRANDED, compare.RESCUE):
+        _repair_disks(cloud, nodes.get(difference.where), difference)
     elif kind == compare.LISTENER:
         nodes.get(difference.where).remove_metadata(p.NetworkRef(id))
     elif kind == compare.DEAF:
@@ -193,6 +200,20 @@ def _repair(cloud: Any, nodes: Nodes, difference: Difference) -> None:
             server = tx.find(Server, id=id)
             if server is not None and not saga.unfinished(tx, f"server/{id}"):
                 _repair_row(tx, server, difference)
+
+
+def _repair_disks(cloud: Any, node: p.Node, difference: Difference) -> None:
+    ref = p.ServerRef(difference.id)
+    if difference.kind == compare.ASIDE:
+        node.drop_aside(ref)
+    elif difference.kind == compare.STRANDED:
+        node.take_back(ref)
+    else:
+        with cloud.db.read() as tx:
+            server = tx.find(Server, id=difference.id)
+            spec = None if server is None or server.rescue_image_id else spec_of(tx, cloud, server)
+        if spec is not None:
+            node.ensure_disks(spec)
 
 
 def _repair_row(tx: Tx, server: Server, difference: Difference) -> None:

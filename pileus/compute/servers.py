@@ -1,5 +1,6 @@
 """What is asked of a server once it is there: a check of its state, and a saga where a host has to do something."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pileus.compute import instance_actions, networks, quotas, states
@@ -7,7 +8,7 @@ from pileus.compute.drivers import Nodes
 from pileus.compute.sagas.create import guest_documents
 from pileus.compute.sagas.delete import DELETE
 from pileus.compute.sagas.interfaces import ATTACH, DETACH
-from pileus.compute.sagas.power import REBOOT, START, STOP
+from pileus.compute.sagas.power import PAUSE, REBOOT, RESUME, START, STOP, SUSPEND, UNPAUSE
 from pileus.compute.store import Server, ServerTag
 from pileus.core import clock, saga
 from pileus.core.context import Context
@@ -48,16 +49,25 @@ def begin(tx: Tx, ctx: Context, server: Server, transition: str, action: str, ev
     instance_actions.begin(tx, server, ctx, action, event)
 
 
-def start_server(tx: Tx, ctx: Context, server: Server) -> None:
-    """Raises Conflict."""
-    begin(tx, ctx, server, "start", "start", "compute_start_instance")
-    saga.start(tx, START, f"server/{server.id}", ctx)
+Verb = Callable[[Tx, Context, Server], None]
 
 
-def stop_server(tx: Tx, ctx: Context, server: Server) -> None:
-    """The guest is asked to shut down; after a while it is switched off. Raises Conflict."""
-    begin(tx, ctx, server, "stop", "stop", "compute_stop_instance")
-    saga.start(tx, STOP, f"server/{server.id}", ctx)
+def plain(verb: str, kind: saga.Saga, event: str) -> Verb:
+    """A verb that checks the server's state, notes the action, and leaves the rest to a saga. Raises Conflict."""
+
+    def ask(tx: Tx, ctx: Context, server: Server) -> None:
+        begin(tx, ctx, server, verb, verb, event)
+        saga.start(tx, kind, f"server/{server.id}", ctx, host=server.host)
+
+    return ask
+
+
+start_server = plain("start", START, "compute_start_instance")
+stop_server = plain("stop", STOP, "compute_stop_instance")  # the guest is asked first, and switched off after a while
+pause_server = plain("pause", PAUSE, "compute_pause_instance")
+unpause_server = plain("unpause", UNPAUSE, "compute_unpause_instance")
+suspend_server = plain("suspend", SUSPEND, "compute_suspend_instance")
+resume_server = plain("resume", RESUME, "compute_resume_instance")
 
 
 def reboot_server(tx: Tx, ctx: Context, server: Server, hard: bool) -> None:

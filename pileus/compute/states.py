@@ -102,6 +102,7 @@ TRANSITIONS = {
         Transition("backup", (ACTIVE, STOPPED, HELD, SUSPENDED), (None,), BACKUP, "it needs its disk"),
         Transition("shelve", (ACTIVE, STOPPED, HELD, SUSPENDED), (None,), SHELVING, "it needs its disk"),
         Transition("shelveOffload", (), (None,), OFFLOADING, "what is shelved is on no host already"),
+        Transition("restore", (), (None,), None, "what is deleted is gone"),
         Transition("unshelve", (OFFLOADED,), (None,), UNSHELVING, "the opposite of shelve"),
         Transition("resize", (ACTIVE, STOPPED), (None,), RESIZE_PREP, "not what is held in between"),
         Transition("migrate", (ACTIVE, STOPPED), (None,), RESIZE_PREP, "not what is held in between"),

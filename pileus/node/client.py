@@ -97,6 +97,9 @@ class CopyCalls(Caller):
     def take_back(self, args: p.ServerRef) -> p.Nothing:
         return self._call(p.TAKE_BACK, args)
 
+    def copy_aside(self, args: p.CopyAside) -> p.Nothing:
+        return self._call(p.COPY_ASIDE, args)
+
     def drop_aside(self, args: p.ServerRef) -> p.Nothing:
         return self._call(p.DROP_ASIDE, args)
 

@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pileus.node import protocol as p
-from pileus.node.disk.copies import ASIDE, copy_overlay, drop_aside, flatten, put_aside, receive_disk, take_back
+from pileus.node.disk.copies import (
+    ASIDE,
+    COPY,
+    copy_aside,
+    copy_sparsely,
+    drop_aside,
+    flatten,
+    half_made,
+    put_aside,
+    receive_disk,
+    take_back,
+)
 from pileus.node.disk.images import ImageCache, checked_id
 from pileus.node.errors import NodeError
 from pileus.node.instances import DISKS, Instances
@@ -25,23 +36,26 @@ class Copies:
 
     def make_snapshot(self, args: p.SnapshotArgs) -> p.Stored:
         made = self._snapshot(args.snapshot_id)
-        if not made.exists():
-            copy = made.with_suffix(".copy")
-            with self._instances.locked(args.server_id):
-                root = self._instances.path(args.server_id) / "root.qcow2"
+        with self._instances.locked(args.snapshot_id):  # a controller that died may be followed by one that asks again
+            if not made.exists():
+                self._make_snapshot(args.server_id, made)
+            return p.Stored(name=made.name, size=made.stat().st_size, format="qcow2")
+
+    def _make_snapshot(self, server_id: str, made: Path) -> None:
+        copy = made.with_suffix(COPY)
+        with half_made(copy):
+            with self._instances.locked(server_id):
+                root = self._instances.path(server_id) / "root.qcow2"
                 if not root.exists():
-                    raise NodeError("not_found", f"server {args.server_id} has no root disk on {self.name}")
-                with self._hypervisor.standing_still(args.server_id):
-                    copy_overlay(root, copy)
-            try:
-                flatten(copy, made)
-            finally:
-                copy.unlink(missing_ok=True)
-        return p.Stored(name=made.name, size=made.stat().st_size, format="qcow2")
+                    raise NodeError("not_found", f"server {server_id} has no root disk on {self.name}")
+                with self._hypervisor.standing_still(server_id):
+                    copy_sparsely(root, copy)
+            flatten(copy, made)
 
     def remove_snapshot(self, args: p.SnapshotArgs) -> p.Nothing:
-        for path in self._snapshots.glob(self._snapshot(args.snapshot_id).stem + ".*"):
-            path.unlink(missing_ok=True)
+        with self._instances.locked(args.snapshot_id):
+            for path in self._snapshots.glob(self._snapshot(args.snapshot_id).stem + ".*"):
+                path.unlink(missing_ok=True)
         return p.NOTHING
 
     def _snapshot(self, snapshot_id: str) -> Path:
@@ -57,6 +71,14 @@ class Copies:
     def take_back(self, args: p.ServerRef) -> p.Nothing:
         with self._instances.locked(args.server_id):
             take_back(self._instances.path(args.server_id), self._instances.disks_of(args.server_id))
+        return p.NOTHING
+
+    def copy_aside(self, args: p.CopyAside) -> p.Nothing:
+        with self._instances.locked(args.server_id):
+            for name in args.names:
+                self._check_name(name)
+                if not copy_aside(self._instances.path(args.server_id), name):
+                    raise NodeError("not_found", f"server {args.server_id} has no disk {name} put aside on {self.name}")
         return p.NOTHING
 
     def drop_aside(self, args: p.ServerRef) -> p.Nothing:
@@ -82,16 +104,20 @@ class Copies:
             while chunk := file.read(1 << 20):
                 yield chunk
 
+    def _check_name(self, name: str) -> None:
+        if not DISKS.fullmatch(name):
+            raise NodeError("invalid", f"{name[:100]!r} is no disk's name")
+
     def put_disk(self, args: p.PutDisk, body: Iterable[bytes]) -> p.Nothing:
         folder = self._instances.path(args.server_id)
-        if not DISKS.fullmatch(args.name):
-            raise NodeError("invalid", f"{args.name!r} is no disk's name")
+        self._check_name(args.name)
         base = path = None
-        if args.image_id:
-            with self._images_lock:
-                base, path = self._images.find(args.image_id), self._images.path(args.image_id)
-                if base is None:
-                    raise NodeError("not_found", f"image {args.image_id} is not on this node")
-                self._instances.note_bases(args.server_id, [args.image_id])
-        receive_disk(folder, args, body, base, path)
+        with self._instances.locked(args.server_id):
+            if args.image_id:
+                with self._images_lock:
+                    base, path = self._images.find(args.image_id), self._images.path(args.image_id)
+                    if base is None:
+                        raise NodeError("not_found", f"image {args.image_id} is not on this node")
+                    self._instances.note_bases(args.server_id, [args.image_id])
+            receive_disk(folder, args, body, base, path)
         return p.NOTHING

@@ -79,6 +79,15 @@ class FakeCopies:
                 instance.disks, instance.aside = instance.aside, {}
             return p.NOTHING
 
+    def copy_aside(self, args: p.CopyAside) -> p.Nothing:
+        with self._entered("copy_aside"):
+            instance = self.instances.get(args.server_id)
+            for name in args.names:
+                if instance is None or name not in instance.aside:
+                    raise NodeError("not_found", f"server {args.server_id} has no disk {name} put aside on this node")
+                instance.disks.setdefault(name, instance.aside[name])
+            return p.NOTHING
+
     def drop_aside(self, args: p.ServerRef) -> p.Nothing:
         with self._entered("drop_aside"):
             instance = self.instances.get(args.server_id)

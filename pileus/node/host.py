@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from pileus.node import protocol as p
 from pileus.node.copies import Copies
-from pileus.node.disk.copies import ASIDE
+from pileus.node.disk.copies import ASIDE, sweep
 from pileus.node.disk.disks import ensure_disks, list_disks, plan
 from pileus.node.disk.images import ImageCache
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable
@@ -58,6 +58,7 @@ class HostNode(Copies):
         self._stopped = threading.Event()
 
     def start(self) -> None:
+        sweep(self._instances.folder, self._snapshots, self._images.folder)
         self._hypervisor.start()
         threading.Thread(target=self._maintain, name="maintenance", daemon=True).start()
 
@@ -217,7 +218,7 @@ class HostNode(Copies):
             images=self._images.list(),
             networks=self._networks.list(),
             stray_taps=sorted(self._find_strays(domains)),
-            snapshots=sorted({path.stem for path in self._snapshots.iterdir()}),
+            snapshots=sorted({path.name.partition(".")[0] for path in self._snapshots.iterdir()}),
         )
 
     def events(self, args: p.EventsArgs) -> p.EventsReply:

@@ -4,12 +4,14 @@ import hashlib
 import shutil
 import struct
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pileus.core.signatures import Signed
 from pileus.node import protocol as p
+from pileus.node.disk.copies import receive_disk, sweep
 from pileus.node.disk.disks import plan
 from pileus.node.disk.images import FORMATS, ImageCache, receive
 from pileus.node.disk.qcow2 import check_header
@@ -237,3 +239,27 @@ def test_the_end_of_a_console_log(tmp_path: Path) -> None:
     assert tail(log, None, most=10) == "xxxxxx\nend"
     log.write_bytes(b"caf\xc3")
     assert tail(log, 1) == "caf\N{REPLACEMENT CHARACTER}"
+
+
+def test_what_a_killed_node_was_in_the_middle_of_goes_and_the_rest_stays(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("instances", "snapshots", "base")]
+    kept = ["instances/s/root.qcow2", "instances/s/aside/root.qcow2", "snapshots/a.qcow2", "base/i", "base/i.json"]
+    half = ["instances/s/root.qcow2.part", "snapshots/b.copy", "snapshots/b.qcow2.part", "base/.x.part"]
+    for name in [*kept, *half]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    sweep(*folders)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_a_disk_that_comes_only_in_part_leaves_nothing(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise ConnectionResetError
+
+    args = p.PutDisk(server_id="s", name="ephemeral0.raw", size=2)
+    with pytest.raises(ConnectionResetError):
+        receive_disk(tmp_path, args, broken(), None, None)
+    with pytest.raises(NodeError, match="1 bytes came instead of 2"):
+        receive_disk(tmp_path, args, [b"x"], None, None)
+    assert list(tmp_path.iterdir()) == []

@@ -1,10 +1,10 @@
-"""What is done to a server beyond starting and stopping it: pause, suspend, shelve, rescue, resize, migrate."""
+"""What is done to a server beyond starting and stopping it: rescue, shelve, resize, migrate."""
 
 from typing import Any
 
 from pileus.compute import lifecycle, servers
 from pileus.compute.api.base import api
-from pileus.compute.api.server_actions import PATH, arguments, no_arguments, null_or_arguments
+from pileus.compute.api.server_actions import PATH, arguments, no_arguments, null_or_arguments, simple
 from pileus.compute.api.servers import POLICY, server
 from pileus.compute.resources.servers import FLAVOR_REF, Reference
 from pileus.compute.store import Server
@@ -21,34 +21,6 @@ _HOST = Text("host", min=1)
 _DISK_CONFIG = Text("OS-DCF:diskConfig", choices=["AUTO", "MANUAL"])
 
 
-@api.do(PATH, "pause", policy=f"{RULE}:os-pause-server:pause", on=server)
-def pause_server(rq: Request, found: Server) -> None:
-    """Let a server's guest stand still, in memory."""
-    no_arguments(rq, "pause")
-    lifecycle.hold_or_go(rq.tx, rq.ctx, found, "pause")
-
-
-@api.do(PATH, "unpause", policy=f"{RULE}:os-pause-server:unpause", on=server)
-def unpause_server(rq: Request, found: Server) -> None:
-    """Let a paused server go on."""
-    no_arguments(rq, "unpause")
-    lifecycle.hold_or_go(rq.tx, rq.ctx, found, "unpause")
-
-
-@api.do(PATH, "suspend", policy=f"{RULE}:os-suspend-server:suspend", on=server)
-def suspend_server(rq: Request, found: Server) -> None:
-    """Write a server's memory to disk and switch it off."""
-    no_arguments(rq, "suspend")
-    lifecycle.hold_or_go(rq.tx, rq.ctx, found, "suspend")
-
-
-@api.do(PATH, "resume", policy=f"{RULE}:os-suspend-server:resume", on=server)
-def resume_server(rq: Request, found: Server) -> None:
-    """Let a suspended server go on where it was."""
-    no_arguments(rq, "resume")
-    lifecycle.hold_or_go(rq.tx, rq.ctx, found, "resume")
-
-
 # -- rescue ------------------------------------------------------------------------------------------------------------
 
 
@@ -61,28 +33,17 @@ def rescue_server(rq: Request, found: Server) -> dict[str, Any]:
     return {"adminPass": lifecycle.rescue_server(rq.tx, rq.ctx, found, image_id, password)}
 
 
-@api.do(PATH, "unrescue", policy=f"{RULE}:os-unrescue", on=server)
-def unrescue_server(rq: Request, found: Server) -> None:
-    """Boot a rescued server from its own disk again."""
-    no_arguments(rq, "unrescue")
-    lifecycle.unrescue_server(rq.tx, rq.ctx, found)
+simple("unrescue", f"{RULE}:os-unrescue", lifecycle.unrescue_server, "Boot a rescued server from its own disk again.")
 
 
 # -- shelve ------------------------------------------------------------------------------------------------------------
 
 
-@api.do(PATH, "shelve", policy=f"{RULE}:os-shelve:shelve", on=server)
-def shelve_server(rq: Request, found: Server) -> None:
-    """Keep a server as an image, and free its host."""
-    no_arguments(rq, "shelve")
-    lifecycle.shelve_server(rq.tx, rq.ctx, found)
-
-
-@api.do(PATH, "shelveOffload", policy=f"{RULE}:os-shelve:shelve_offload", on=server)
-def offload_server(rq: Request, found: Server) -> None:
-    """Free a shelved server's host: here shelving has done so already, so this is always refused."""
-    no_arguments(rq, "shelveOffload")
-    lifecycle.check_offload(found)
+simple("shelve", f"{RULE}:os-shelve:shelve", lifecycle.shelve_server, "Keep a server as an image, and free its host.")
+simple(
+    "shelveOffload", f"{RULE}:os-shelve:shelve_offload", lifecycle.offload_server,
+    "Free a shelved server's host: here shelving has done so already, so this is always refused.",
+)  # fmt: skip
 
 
 @api.do(PATH, "unshelve", policy=f"{RULE}:os-shelve:unshelve", on=server)
@@ -117,18 +78,11 @@ def resize_server(rq: Request, found: Server) -> None:
     lifecycle.resize_server(rq.tx, rq.ctx, found, FLAVOR_REF.check(given["flavorRef"]), config)
 
 
-@api.do(PATH, "confirmResize", policy=f"{POLICY}:confirm_resize", on=server, status=204)
-def confirm_resize(rq: Request, found: Server) -> None:
-    """Keep what a resize or migration made, and drop what was before."""
-    no_arguments(rq, "confirmResize")
-    lifecycle.confirm_resize(rq.tx, rq.ctx, found)
-
-
-@api.do(PATH, "revertResize", policy=f"{POLICY}:revert_resize", on=server)
-def revert_resize(rq: Request, found: Server) -> None:
-    """Go back to what was before a resize or migration."""
-    no_arguments(rq, "revertResize")
-    lifecycle.revert_resize(rq.tx, rq.ctx, found)
+simple(
+    "confirmResize", f"{RULE}:servers:confirm_resize", lifecycle.confirm_resize,
+    "Keep what a resize or migration made, and drop what was before.", status=204,
+)  # fmt: skip
+simple("revertResize", f"{RULE}:servers:revert_resize", lifecycle.revert_resize, "Go back to what was before a resize.")
 
 
 @api.do(PATH, "migrate", policy=f"{RULE}:os-migrate-server:migrate", on=server)
@@ -147,18 +101,10 @@ def migrate_server(rq: Request, found: Server) -> None:
 # -- deletes that are configured away, and what is not built -----------------------------------------------------------
 
 
-@api.do(PATH, "forceDelete", policy=f"{RULE}:os-deferred-delete:force", on=server)
-def force_delete(rq: Request, found: Server) -> None:
-    """Delete a server at once, as every delete is."""
-    no_arguments(rq, "forceDelete")
-    servers.delete_server(rq.tx, rq.ctx, found)
-
-
-@api.do(PATH, "restore", policy=f"{RULE}:os-deferred-delete:restore", on=server)
-def restore_server(rq: Request, found: Server) -> None:
-    """Bring back what was deleted only softly: nothing ever is, so this is always refused."""
-    no_arguments(rq, "restore")
-    raise Conflict(f"Cannot 'restore' instance {found.id} while it is in vm_state {found.vm_state}")
+simple(
+    "restore", f"{RULE}:os-deferred-delete:restore", lifecycle.restore_server,
+    "Bring back what was deleted only softly: nothing ever is, so this is always refused.",
+)  # fmt: skip
 
 
 @api.do(PATH, "injectNetworkInfo", policy=f"{RULE}:os-admin-actions:inject_network_info", on=server)

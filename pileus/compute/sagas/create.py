@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute import hosts, images, instance_actions, networks, scheduler, server_groups, states
-from pileus.compute.drivers import Nodes
+from pileus.compute import hosts, images, networks, scheduler, server_groups, states
 from pileus.compute.metadata_documents import documents, instance_spec
 from pileus.compute.sagas import listeners
-from pileus.compute.store import Claim, Server, ServerFault, ServerPort
+from pileus.compute.sagas.server import get_server, mark_active, mark_error, node_of, show_task
+from pileus.compute.store import Claim, Server, ServerPort
 from pileus.core import clock, quota
 from pileus.core.db import Tx
-from pileus.core.errors import EngineError, EngineUnavailable, Fault, NotFound
+from pileus.core.errors import EngineError
 from pileus.core.saga import Run, Saga, Step, Wait
 from pileus.node import protocol as p
 
@@ -25,27 +25,6 @@ SPAWNS = {
 }  # fmt: skip
 LOOK_SECONDS = 0.1  # of waiting for it with a thread
 PORT_SECONDS = 60.0  # how long the network may take to know the ports
-
-
-def node_of(run: Run, host: str | None) -> p.Node:
-    nodes: Nodes = run.cloud.drivers["compute"]
-    if host is None:
-        raise EngineError("the server has no host")
-    return nodes.get(host)
-
-
-def get_server(tx: Tx, run: Run) -> Server:
-    found = tx.find(Server, id=run.id)
-    if found is None:
-        raise NotFound(f"Instance {run.id} could not be found.")
-    return found
-
-
-def show_task(tx: Tx, server: Server, task_state: str | None, **changes: Any) -> None:
-    """What is happening, unless the server is being deleted meanwhile: that is what its user wants to see."""
-    if server.task_state != states.DELETING:
-        changes["task_state"] = task_state
-    tx.update(Server, server.id, **changes, updated_at=clock.now())
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------
@@ -146,7 +125,7 @@ def ensure_disks(run: Run) -> None:
     with run.db.write() as tx:
         server = get_server(tx, run)
         show_task(tx, server, SPAWNS.get(run.row.kind, states.SPAWNING))
-        spec = spec_of(tx, run, server)
+        spec = spec_of(tx, run.cloud, server)
     node_of(run, run.data["host"]).ensure_disks(spec)
 
 
@@ -157,21 +136,17 @@ def remove_disks(run: Run) -> None:
 
 def ensure_listeners(run: Run) -> None:
     """Metadata is answered on this host in the server's networks."""
-    with run.db.read() as tx:
-        wanted = networks.listeners(tx, listeners.networks_of(tx, run.id))
-    listeners.ensure(node_of(run, run.data["host"]), wanted)
+    listeners.enter(run, run.data["host"])
 
 
 def drop_listeners(run: Run) -> None:
     if host := run.data.get("host"):
-        with run.db.read() as tx:
-            network_ids = listeners.networks_of(tx, run.id)
-        listeners.drop_unneeded(node_of(run, host), run.db, host, network_ids, leaving=run.id)
+        listeners.leave(run, host)
 
 
 def ensure_instance(run: Run) -> dict[str, Any]:
     with run.db.read() as tx:
-        spec = spec_of(tx, run, get_server(tx, run))
+        spec = spec_of(tx, run.cloud, get_server(tx, run))
     state = node_of(run, run.data["host"]).ensure_instance(spec)
     return {"power_state": states.POWER[state.power_state]}
 
@@ -181,19 +156,7 @@ def remove_instance(run: Run) -> None:
         node_of(run, host).remove_instance(p.ServerRef(run.id))
 
 
-def mark_active(run: Run) -> None:
-    """Last, and in our own database only: nothing after this may fail."""
-    with run.db.write() as tx:
-        server = get_server(tx, run)
-        show_task(
-            tx, server, None, vm_state=states.ACTIVE, power_state=run.data.get("power_state", states.RUNNING),
-            launched_at=server.launched_at or clock.now(), fault=None, admin_pass=None,
-        )  # fmt: skip
-        # who sees the server active sees its action ended, too
-        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
-
-
-def spec_of(tx: Tx, run: Run, server: Server) -> p.InstanceSpec:
+def spec_of(tx: Tx, cloud: Any, server: Server) -> p.InstanceSpec:
     power: p.DesiredPower = "running"
     if server.rescue_image_id:
         power = "running"
@@ -203,7 +166,7 @@ def spec_of(tx: Tx, run: Run, server: Server) -> p.InstanceSpec:
         power = "shutdown"
     elif server.vm_state == states.SUSPENDED:
         power = "suspended"
-    return instance_spec(server, networks.nics(tx, server.id), guest_documents(tx, run.cloud, server), power)
+    return instance_spec(server, networks.nics(tx, server.id), guest_documents(tx, cloud, server), power)
 
 
 def guest_documents(tx: Tx, cloud: Any, server: Server) -> p.Documents:
@@ -211,50 +174,18 @@ def guest_documents(tx: Tx, cloud: Any, server: Server) -> p.Documents:
     return documents(server, cloud.settings.dhcp_domain, networks.public_ipv4(seen), seen.groups or None)
 
 
-# -- ends --------------------------------------------------------------------------------------------------------------
-
-
-def server_fault(error: BaseException) -> ServerFault:
-    code = error.status if isinstance(error, Fault) else 503 if isinstance(error, EngineUnavailable) else 500
-    message = str(error) or type(error).__name__
-    return ServerFault(
-        code, message[:255], f"{type(error).__name__}: {message}"[:4000], clock.seconds(clock.now()) or ""
-    )
-
-
-def mark_error(run: Run, error: BaseException) -> None:
-    """It stays, in ERROR, saying why; its user deletes it."""
-    with run.db.write() as tx:
-        server = tx.find(Server, id=run.id)
-        if server is not None:
-            show_task(
-                tx, server, None, vm_state=states.ERROR, power_state=states.NOSTATE, fault=server_fault(error),
-                admin_pass=None,
-            )  # fmt: skip
-        instance_actions.finish(tx, run.id, run.request_id, error, run.data.get("host"))
-
-
-def mark_broken(run: Run, error: BaseException) -> None:
-    """It stays where it is, in ERROR: what is left of it there goes when it is deleted, or is made anew by a rebuild."""
-    with run.db.write() as tx:
-        server = tx.find(Server, id=run.id)
-        if server is not None:
-            show_task(tx, server, None, vm_state=states.ERROR, fault=server_fault(error), admin_pass=None)
-        instance_actions.finish(tx, run.id, run.request_id, error, run.data.get("host"))
-
-
+# from a host that is chosen to a guest that runs there
+SPAWN = [
+    Step(bind_ports),
+    Step(await_ports),
+    Step(push_image),
+    Step(ensure_disks, undo=remove_disks),
+    Step(ensure_listeners, undo=drop_listeners),
+    Step(ensure_instance, undo=remove_instance),
+]
 CREATE = Saga(
     "server-create",
     version=1,
     failed=mark_error,
-    steps=[
-        Step(choose_node, undo=free_claim),
-        Step(bind_ports),
-        Step(await_ports),
-        Step(push_image),
-        Step(ensure_disks, undo=remove_disks),
-        Step(ensure_listeners, undo=drop_listeners),
-        Step(ensure_instance, undo=remove_instance),
-        Step(mark_active),
-    ],
+    steps=[Step(choose_node, undo=free_claim), *SPAWN, Step(mark_active)],
 )

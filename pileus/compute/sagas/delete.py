@@ -5,7 +5,7 @@ from functools import partial
 
 from pileus.compute import hosts, images, instance_actions, networks, states
 from pileus.compute.sagas import listeners
-from pileus.compute.sagas.create import node_of, server_fault
+from pileus.compute.sagas.server import node_of, server_fault
 from pileus.compute.store import Migration, Server
 from pileus.core import clock
 from pileus.core.errors import EngineUnavailable
@@ -35,18 +35,13 @@ def _clear(run: Run, host: str) -> None:
     node = node_of(run, host)
     node.remove_instance(p.ServerRef(run.id))
     node.remove_disks(p.ServerRef(run.id))
-    with run.db.read() as tx:
-        network_ids = listeners.networks_of(tx, run.id)
-    listeners.drop_unneeded(node, run.db, host, network_ids, leaving=run.id)
+    listeners.leave(run, host)
 
 
 def drop_listeners(run: Run) -> None:
     """While the ports still say which networks the server was on: also for a delete that failed and is asked for again."""
-    host, node = _host(run), _node(run)
-    if host and node:
-        with run.db.read() as tx:
-            network_ids = listeners.networks_of(tx, run.id)
-        _unless_down(run, lambda: listeners.drop_unneeded(node, run.db, host, network_ids, leaving=run.id))
+    if host := _host(run):
+        _unless_down(run, lambda: listeners.leave(run, host))
 
 
 def _host(run: Run) -> str | None:

@@ -1,8 +1,9 @@
 """Interfaces that come and go while a server is there. Their ports are rows already, or still, when this runs."""
 
 from pileus.compute import instance_actions, networks
-from pileus.compute.sagas.create import await_ports, get_server, guest_documents, node_of
+from pileus.compute.sagas.create import await_ports, guest_documents
 from pileus.compute.sagas.listeners import drop_unneeded, ensure
+from pileus.compute.sagas.server import get_server, node_of
 from pileus.compute.store import Server, ServerPort
 from pileus.core.saga import Run, Saga, Step
 from pileus.node import protocol as p

@@ -4,9 +4,11 @@ import threading
 
 import sqlalchemy as sa
 
-from pileus.compute import states
+from pileus.compute import networks, states
+from pileus.compute.sagas.server import node_of
 from pileus.compute.store import Server, ServerPort
 from pileus.core.db import Database, Tx, sql
+from pileus.core.saga import Run
 from pileus.core.tables import columns, shape
 from pileus.node import protocol as p
 
@@ -35,6 +37,20 @@ _one_at_a_time = threading.Lock()
 
 def networks_of(tx: Tx, server_id: str) -> list[str]:
     return sorted({port.network_id for port in tx.select(ServerPort, server_id=server_id)})
+
+
+def enter(run: Run, host: str) -> None:
+    """A saga's server is on this host from now on."""
+    with run.db.read() as tx:
+        wanted = networks.listeners(tx, networks_of(tx, run.id))
+    ensure(node_of(run, host), wanted)
+
+
+def leave(run: Run, host: str) -> None:
+    """A saga's server leaves this host."""
+    with run.db.read() as tx:
+        network_ids = networks_of(tx, run.id)
+    drop_unneeded(node_of(run, host), run.db, host, network_ids, leaving=run.id)
 
 
 def ensure(node: p.Node, wanted: list[p.MetadataArgs]) -> None:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from pileus.compute import instance_actions, states
-from pileus.compute.sagas.create import get_server, node_of, server_fault, show_task
-from pileus.compute.store import Server
+from pileus.compute import states
+from pileus.compute.sagas.server import get_server, give_up, mark_active, node_of, settle
 from pileus.core import clock
 from pileus.core.errors import EngineError
 from pileus.core.saga import Run, Saga, Step, Wait
@@ -15,18 +14,18 @@ GRACE_SECONDS = 30  # beyond which a host that still has not done it has failed
 OFF = ("shutdown", "crashed")
 
 
-def _power(run: Run, action: Any, hard: bool) -> None:
+def _power(run: Run, action: Any, hard: bool = False) -> None:
     with run.db.read() as tx:
         host = get_server(tx, run).host
     node_of(run, host).power(p.PowerArgs(server_id=run.id, action=action, hard=hard, timeout=SOFT_SECONDS))
 
 
 def power_on(run: Run) -> None:
-    _power(run, "start", hard=False)
+    _power(run, "start")
 
 
 def press_button(run: Run) -> None:
-    _power(run, "stop", hard=False)
+    _power(run, "stop")
 
 
 def press_reset(run: Run) -> None:
@@ -58,53 +57,32 @@ def await_on(run: Run) -> dict[str, Any]:
     return _await(run, off=False)
 
 
-def mark_active(run: Run) -> None:
-    _mark(run, states.ACTIVE)
-
-
 def mark_stopped(run: Run) -> None:
-    _mark(run, states.STOPPED)
+    settle(run, states.STOPPED)
 
 
 def pause(run: Run) -> None:
-    _power(run, "pause", hard=False)
+    _power(run, "pause")
 
 
 def unpause(run: Run) -> None:
-    _power(run, "unpause", hard=False)
+    _power(run, "unpause")
 
 
 def suspend(run: Run) -> None:
-    _power(run, "suspend", hard=False)
+    _power(run, "suspend")
 
 
 def resume(run: Run) -> None:
-    _power(run, "resume", hard=False)
+    _power(run, "resume")
 
 
 def mark_paused(run: Run) -> None:
-    _mark(run, states.HELD, states.PAUSED)
+    settle(run, states.HELD, power_state=states.PAUSED)
 
 
 def mark_suspended(run: Run) -> None:
-    _mark(run, states.SUSPENDED, states.SHUTDOWN)
-
-
-def _mark(run: Run, vm_state: str, power_state: int | None = None) -> None:
-    power = run.data.get("power_state", 0) if power_state is None else power_state
-    with run.db.write() as tx:
-        server = get_server(tx, run)
-        show_task(tx, server, None, vm_state=vm_state, power_state=power, fault=None)
-        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
-
-
-def give_up(run: Run, error: BaseException) -> None:
-    """The server is as it was, as far as anybody knows; the action says what went wrong."""
-    with run.db.write() as tx:
-        server = tx.find(Server, id=run.id)
-        if server is not None:
-            show_task(tx, server, None, fault=server_fault(error))
-        instance_actions.finish(tx, run.id, run.request_id, error)
+    settle(run, states.SUSPENDED, power_state=states.SHUTDOWN)
 
 
 def _saga(kind: str, *steps: Step) -> Saga:

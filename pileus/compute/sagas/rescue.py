@@ -1,18 +1,10 @@
 """Rescue: the guest boots from another image and finds its own disk beside it; unrescue goes back."""
 
-from pileus.compute import instance_actions, states
-from pileus.compute.sagas.create import (
-    ensure_disks,
-    ensure_instance,
-    ensure_listeners,
-    get_server,
-    mark_broken,
-    node_of,
-    push,
-    show_task,
-)
+from pileus.compute import states
+from pileus.compute.sagas.create import ensure_disks, ensure_instance, ensure_listeners, push
 from pileus.compute.sagas.create import remove_instance as take_guest_away
 from pileus.compute.sagas.power import await_off
+from pileus.compute.sagas.server import get_server, mark_active, mark_broken, node_of, settle, show_task
 from pileus.core.saga import Run, Saga, Step
 from pileus.node import protocol as p
 
@@ -35,19 +27,7 @@ def forget_rescue(run: Run) -> None:
 
 
 def mark_rescued(run: Run) -> None:
-    _mark(run, states.RESCUED)
-
-
-def mark_active(run: Run) -> None:
-    _mark(run, states.ACTIVE)
-
-
-def _mark(run: Run, vm_state: str) -> None:
-    with run.db.write() as tx:
-        server = get_server(tx, run)
-        power = run.data.get("power_state", states.NOSTATE)
-        show_task(tx, server, None, vm_state=vm_state, power_state=power, fault=None, admin_pass=None)
-        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
+    settle(run, states.RESCUED)
 
 
 RESCUE = Saga(

@@ -1,29 +1,26 @@
 """Resize and cold migration: a server is made anew elsewhere or in another size; its old disks wait until that is wanted.
 
-The disks pass through the controller from one host to the other; on one host they are copied the same way.
+On one host the disks are copied by its node. From one host to another they pass through the controller, which so is the
+only one that has to reach both, in pieces of a MiB: how large they are costs it no memory.
 """
 
 from typing import Any
 
 import msgspec
 
-from pileus.compute import hosts, instance_actions, migrations, networks, scheduler, server_groups, states
+from pileus.compute import hosts, migrations, networks, scheduler, server_groups, states
 from pileus.compute.sagas import listeners
 from pileus.compute.sagas.create import (
     await_ports,
     ensure_disks,
     ensure_instance,
     ensure_listeners,
-    get_server,
-    mark_broken,
-    node_of,
     push,
     remove_instance,
-    server_fault,
-    show_task,
     spec_of,
 )
 from pileus.compute.sagas.power import await_off
+from pileus.compute.sagas.server import failed, get_server, mark_broken, node_of, settled, show_task
 from pileus.compute.store import Migration, Server
 from pileus.core import quota
 from pileus.core.db import Tx
@@ -82,30 +79,27 @@ def bring_back(run: Run) -> None:
     node.take_back(p.ServerRef(run.id))
     with run.db.read() as tx:
         server = get_server(tx, run)
-        spec = spec_of(tx, run, server)
+        spec = spec_of(tx, run.cloud, server)
     if server.task_state == states.DELETING:
         return  # its disks go at once
     node.ensure_disks(spec)
-    listeners.ensure(node, _listeners(run))
+    listeners.enter(run, run.data["source"])
     node.ensure_instance(spec)
-
-
-def _listeners(run: Run) -> list[p.MetadataArgs]:
-    with run.db.read() as tx:
-        return networks.listeners(tx, listeners.networks_of(tx, run.id))
 
 
 def copy_disks(run: Run) -> None:
     source, dest = node_of(run, run.data["source"]), node_of(run, run.data["dest"])
     with run.db.read() as tx:
         image_id = get_server(tx, run).root_image_id
-    for file in run.data["files"]:
+    wanted = [file for file in run.data["files"] if file["name"].startswith(COPIED)]
+    if run.data["source"] == run.data["dest"]:
+        source.copy_aside(p.CopyAside(server_id=run.id, names=[file["name"] for file in wanted]))
+        return
+    for file in wanted:
         name = file["name"]
-        if name.startswith(COPIED):
-            args = p.PutDisk(
-                server_id=run.id, name=name, size=file["size"], image_id=image_id if name.startswith("root") else ""
-            )
-            dest.put_disk(args, source.read_file(p.FileRef(kind="aside", id=run.id, name=name)))
+        base = image_id if name.startswith("root") else ""
+        args = p.PutDisk(server_id=run.id, name=name, size=file["size"], image_id=base)
+        dest.put_disk(args, source.read_file(p.FileRef(kind="aside", id=run.id, name=name)))
 
 
 def drop_copies(run: Run) -> None:
@@ -126,18 +120,18 @@ def move_over(run: Run) -> dict[str, Any]:
 
 def move_back(run: Run) -> None:
     with run.db.write() as tx:
-        server, move = get_server(tx, run), _move(tx, run)
-        if server.host != move.source or server.flavor != move.old_flavor:
-            migrations.switch(tx, server, move, move.source, move.old_flavor)
-            networks.bind(tx, server, move.source)
+        _return(tx, get_server(tx, run), _move(tx, run))
+
+
+def _return(tx: Tx, server: Server, move: Migration) -> None:
+    if server.host != move.source or server.flavor != move.old_flavor:
+        migrations.switch(tx, server, move, move.source, move.old_flavor)
+        networks.bind(tx, server, move.source)
 
 
 def drop_dest_listeners(run: Run) -> None:
-    dest = run.data["dest"]
-    if dest != run.data["source"]:
-        with run.db.read() as tx:
-            network_ids = listeners.networks_of(tx, run.id)
-        listeners.drop_unneeded(node_of(run, dest), run.db, dest, network_ids, leaving=run.id)
+    if run.data["source"] != run.data["dest"]:
+        listeners.leave(run, run.data["dest"])
 
 
 def remove_dest_instance(run: Run) -> None:
@@ -146,20 +140,15 @@ def remove_dest_instance(run: Run) -> None:
 
 def mark_resized(run: Run) -> None:
     with run.db.write() as tx:
-        server, move = get_server(tx, run), _move(tx, run)
-        migrations.set_status(tx, move, "finished")
-        power = run.data.get("power_state", states.NOSTATE)
-        show_task(tx, server, None, vm_state=states.RESIZED, power_state=power, fault=None)
-        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
+        migrations.set_status(tx, _move(tx, run), "finished")
+        settled(tx, run, get_server(tx, run), states.RESIZED)
 
 
 def mark_as_before(run: Run, error: BaseException) -> None:
     """The undos bring it back to where it was; it says why it did not move."""
-    with run.db.write() as tx:
-        server, move = tx.find(Server, id=run.id), _move(tx, run)
-        if server is not None:
-            show_task(tx, server, None, vm_state=move.old_vm_state, fault=server_fault(error))
-        instance_actions.finish(tx, run.id, run.request_id, error)
+    with run.db.read() as tx:
+        vm_state = _move(tx, run).old_vm_state
+    failed(run, error, vm_state=vm_state)
 
 
 RESIZE = Saga(
@@ -195,11 +184,8 @@ def drop_old_disks(run: Run) -> None:
 
 
 def drop_old_listeners(run: Run) -> None:
-    source = run.data["source"]
-    if source != run.data["dest"]:
-        with run.db.read() as tx:
-            network_ids = listeners.networks_of(tx, run.id)
-        listeners.drop_unneeded(node_of(run, source), run.db, source, network_ids, leaving=run.id)
+    if run.data["source"] != run.data["dest"]:
+        listeners.leave(run, run.data["source"])
 
 
 def mark_confirmed(run: Run) -> None:
@@ -207,8 +193,7 @@ def mark_confirmed(run: Run) -> None:
         server = get_server(tx, run)
         migrations.close(tx, _move(tx, run), "confirmed")
         off = server.power_state == states.SHUTDOWN
-        show_task(tx, server, None, vm_state=states.STOPPED if off else states.ACTIVE)
-        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
+        settled(tx, run, server, states.STOPPED if off else states.ACTIVE)
 
 
 CONFIRM = Saga(
@@ -222,17 +207,11 @@ CONFIRM = Saga(
 # -- revert ------------------------------------------------------------------------------------------------------------
 
 
-def remove_new_disks(run: Run) -> None:
-    drop_copies(run)
-
-
 def return_home(run: Run) -> dict[str, Any]:
     """The row, its claim and its ports are of the old place again."""
     with run.db.write() as tx:
         server, move = get_server(tx, run), _move(tx, run)
-        if server.host != move.source or server.flavor != move.old_flavor:
-            migrations.switch(tx, server, move, move.source, move.old_flavor)
-            networks.bind(tx, server, move.source)
+        _return(tx, server, move)
         tx.update(Server, server.id, vm_state=move.old_vm_state, disk_config=move.old_disk_config)
     return {"host": run.data["source"]}
 
@@ -243,12 +222,9 @@ def take_back_disks(run: Run) -> None:
 
 def mark_reverted(run: Run) -> None:
     with run.db.write() as tx:
-        server = get_server(tx, run)
         migrations.close(tx, _move(tx, run), "reverted")
-        power = run.data.get("power_state", states.NOSTATE)
-        vm_state = states.STOPPED if power == states.SHUTDOWN else states.ACTIVE
-        show_task(tx, server, None, vm_state=vm_state, power_state=power)
-        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
+        off = run.data.get("power_state") == states.SHUTDOWN
+        settled(tx, run, get_server(tx, run), states.STOPPED if off else states.ACTIVE)
 
 
 REVERT = Saga(
@@ -257,7 +233,7 @@ REVERT = Saga(
     failed=mark_broken,
     steps=[
         Step(remove_instance),
-        Step(remove_new_disks),
+        Step(drop_copies),
         Step(drop_dest_listeners),
         Step(return_home),
         Step(await_ports),

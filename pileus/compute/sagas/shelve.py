@@ -2,30 +2,15 @@
 
 from typing import Any
 
-from pileus.compute import images, instance_actions, networks, states
-from pileus.compute.sagas.create import (
-    await_ports,
-    bind_ports,
-    choose_node,
-    drop_listeners,
-    ensure_disks,
-    ensure_instance,
-    ensure_listeners,
-    get_server,
-    node_of,
-    push_image,
-    remove_disks,
-    remove_instance,
-    server_fault,
-    show_task,
-)
-from pileus.compute.sagas.power import await_off, give_up
+from pileus.compute import images, networks, states
+from pileus.compute.sagas.create import SPAWN, choose_node, drop_listeners, remove_disks, remove_instance
+from pileus.compute.sagas.power import SOFT_SECONDS, await_off
+from pileus.compute.sagas.server import failed, get_server, give_up, node_of, settled, show_task
 from pileus.compute.sagas.snapshot import drop_snapshot, make_snapshot, remove_snapshot, upload_snapshot
 from pileus.compute.store import Claim, Server
+from pileus.core.db import Tx
 from pileus.core.saga import Run, Saga, Step
 from pileus.node import protocol as p
-
-SOFT_SECONDS = 60
 
 
 def switch_off(run: Run) -> None:
@@ -48,11 +33,10 @@ def mark_offloaded(run: Run) -> None:
     with run.db.write() as tx:
         server = get_server(tx, run)
         _leave_host(tx, server)
-        show_task(tx, server, None, vm_state=states.OFFLOADED, power_state=states.SHUTDOWN)
-        instance_actions.finish(tx, run.id, run.request_id, host=run.data["host"])
+        settled(tx, run, server, states.OFFLOADED, power_state=states.SHUTDOWN)
 
 
-def _leave_host(tx: Any, server: Server) -> None:
+def _leave_host(tx: Tx, server: Server) -> None:
     tx.delete(Claim, server_id=server.id)
     networks.bind(tx, server, "")
     tx.update(Server, server.id, host=None)
@@ -60,16 +44,12 @@ def _leave_host(tx: Any, server: Server) -> None:
 
 def mark_half_shelved(run: Run, error: BaseException) -> None:
     """Before its disks are touched it only stays switched off; afterwards it is in ERROR, and its image is kept."""
-    with run.db.write() as tx:
-        server = tx.find(Server, id=run.id)
-        if server is not None:
-            changes: dict[str, Any] = {"fault": server_fault(error)}
-            if run.data.get("leaving"):
-                changes["vm_state"] = states.ERROR
-            elif "power_state" in run.data:
-                changes |= {"vm_state": states.STOPPED, "power_state": run.data["power_state"]}
-            show_task(tx, server, None, **changes)
-        instance_actions.finish(tx, run.id, run.request_id, error)
+    if run.data.get("leaving"):
+        failed(run, error, vm_state=states.ERROR)
+    elif "power_state" in run.data:
+        failed(run, error, vm_state=states.STOPPED, power_state=run.data["power_state"])
+    else:
+        failed(run, error)
 
 
 SHELVE = Saga(
@@ -110,26 +90,12 @@ def mark_active(run: Run) -> None:
     with run.db.write() as tx:
         server = get_server(tx, run)
         images.delete_image(run.cloud, tx, server.shelved_image_id)
-        show_task(
-            tx, server, None, vm_state=states.ACTIVE, power_state=run.data.get("power_state", states.RUNNING),
-            fault=None, shelved_image_id="",
-        )  # fmt: skip
-        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
+        settled(tx, run, server, states.ACTIVE, shelved_image_id="")
 
 
 UNSHELVE = Saga(
     "server-unshelve",
     version=1,
     failed=give_up,
-    steps=[
-        Step(choose_node, undo=leave_host),
-        Step(stand_on_image),
-        Step(bind_ports),
-        Step(await_ports),
-        Step(push_image),
-        Step(ensure_disks, undo=remove_disks),
-        Step(ensure_listeners, undo=drop_listeners),
-        Step(ensure_instance, undo=remove_instance),
-        Step(mark_active),
-    ],
+    steps=[Step(choose_node, undo=leave_host), Step(stand_on_image), *SPAWN, Step(mark_active)],
 )

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from pileus.compute import images, instance_actions, states
-from pileus.compute.sagas.create import get_server, node_of, show_task
-from pileus.compute.sagas.power import give_up
+from pileus.compute import images, states
+from pileus.compute.sagas.server import get_server, give_up, node_of, settled, show_task
 from pileus.core.saga import Run, Saga, Step, Wait
 from pileus.node import protocol as p
 
@@ -51,8 +50,7 @@ def mark_imaged(run: Run) -> None:
         if (keep := run.data.get("rotation")) is not None:
             for old in images.backups(tx, server.project_id, server.id, run.data["backup_type"])[keep:]:
                 images.delete_image(run.cloud, tx, old.id)
-        show_task(tx, server, None)
-        instance_actions.finish(tx, run.id, run.request_id, host=server.host)
+        settled(tx, run, server)
 
 
 IMAGE = Saga(

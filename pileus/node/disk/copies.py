@@ -1,7 +1,8 @@
 """Disks beside those in use: copies made into one file, disks put aside, disks that come from another host."""
 
+import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pileus.node.disk.disks import PART
@@ -10,22 +11,45 @@ from pileus.node.protocol import Image, PutDisk, Stored
 from pileus.node.run import run
 
 ASIDE = "aside"  # the folder within a server's
+COPY = ".copy"  # of a root disk, before it is made one file with what it stands on
 CONVERT_SECONDS = 3600.0
 
 
-def copy_overlay(root: Path, copy: Path) -> None:
-    """What the guest wrote, as it is at this moment: whoever calls lets it stand still meanwhile."""
+def copy_sparsely(disk: Path, copy: Path) -> None:
+    """As it is at this moment: whoever calls lets a guest stand still meanwhile. Costs nothing where files share blocks."""
     copy.unlink(missing_ok=True)
-    run("cp", "--sparse=always", "--reflink=auto", "--", str(root), str(copy), seconds=CONVERT_SECONDS)
+    run("cp", "--sparse=always", "--reflink=auto", "--", str(disk), str(copy), seconds=CONVERT_SECONDS)
+
+
+def copy_aside(folder: Path, name: str) -> bool:
+    """Once; the copy stands on the same base. False where nothing of that name was put aside."""
+    kept, part = folder / ASIDE / name, folder / (name + PART)
+    if not (folder / name).exists():
+        if not kept.exists():
+            return False
+        with half_made(part):
+            copy_sparsely(kept, part)
+            part.rename(folder / name)
+    return True
+
+
+@contextlib.contextmanager
+def half_made(part: Path) -> Iterator[None]:
+    """It goes unless it was given its own name; one of a node that died goes when the next one starts."""
+    part.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def flatten(copy: Path, made: Path) -> None:
     """One qcow2 file of a copied overlay and what it stands on; it gets its name when it is whole."""
     part = made.with_name(made.name + PART)
-    part.unlink(missing_ok=True)
-    run("qemu-img", "convert", "-q", "-O", "qcow2", str(copy), str(part), seconds=CONVERT_SECONDS)
-    part.chmod(0o600)
-    part.rename(made)
+    with half_made(part):
+        run("qemu-img", "convert", "-q", "-O", "qcow2", str(copy), str(part), seconds=CONVERT_SECONDS)
+        part.chmod(0o600)
+        part.rename(made)
 
 
 def put_aside(folder: Path, names: Iterable[str]) -> list[Stored]:
@@ -70,12 +94,23 @@ def drop_aside(folder: Path) -> None:
 def receive_disk(
     folder: Path, args: PutDisk, body: Iterable[bytes], base: Image | None, base_path: Path | None
 ) -> None:
-    """Write what comes, holes for zeros. An overlay is told where its base is on this host."""
+    """Write what comes, holes for zeros; it counts when it is whole. An overlay is told where its base is on this host."""
     folder.mkdir(mode=0o711, exist_ok=True)
-    part, size = folder / (args.name + PART), 0
-    part.unlink(missing_ok=True)
-    with part.open("xb") as file:
-        part.chmod(0o600)
+    part = folder / (args.name + PART)
+    with half_made(part):
+        size = write_sparsely(part, body)
+        if size != args.size:
+            raise NodeError("invalid", f"disk {args.name}: {size} bytes came instead of {args.size}")
+        if base is not None and base_path is not None:
+            run("qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", base.format, "-b", str(base_path), str(part))
+        part.rename(folder / args.name)
+
+
+def write_sparsely(path: Path, body: Iterable[bytes]) -> int:
+    """How much came."""
+    size = 0
+    with path.open("xb") as file:
+        path.chmod(0o600)
         for chunk in body:
             size += len(chunk)
             if chunk.count(0) == len(chunk):
@@ -83,9 +118,11 @@ def receive_disk(
             else:
                 file.write(chunk)
         file.truncate(size)
-    if size != args.size:
-        part.unlink()
-        raise NodeError("invalid", f"disk {args.name}: {size} bytes came instead of {args.size}")
-    if base is not None and base_path is not None:
-        run("qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", base.format, "-b", str(base_path), str(part))
-    part.rename(folder / args.name)
+    return size
+
+
+def sweep(instances: Path, snapshots: Path, bases: Path) -> None:
+    """What a node that was killed was in the middle of: nobody goes on with it, it is made anew."""
+    half = [*instances.glob(f"*/*{PART}"), *snapshots.glob(f"*{PART}"), *snapshots.glob(f"*{COPY}")]
+    for path in [*half, *bases.glob(f".*{PART}")]:
+        path.unlink(missing_ok=True)

@@ -278,13 +278,15 @@ def test_a_failed_resize_leaves_the_server_as_it_was(servers: Servers, large: st
     server_id = servers.active()
     fakes = world.cloud.drivers["compute"].fakes.values()
     for node in fakes:
-        node.fail("put_disk", error=NodeError("no_space", "the disk is full"))
+        for call in ("put_disk", "copy_aside"):
+            node.fail(call, error=NodeError("no_space", "the disk is full"))
     try:
         servers.do(server_id, "resize", {"flavorRef": large}).ok(202)
         assert servers.reaches("ACTIVE", server_id)["flavor"]["id"] == servers.flavor_id
     finally:
         for node in fakes:
-            node.fail("put_disk", times=0)
+            for call in ("put_disk", "copy_aside"):
+                node.fail(call, times=0)
     node = node_of(world, servers, server_id)
     eventually(lambda: node.instances[server_id].power == "running" and not node.instances[server_id].aside)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pileus.compute import reconcile
-from pileus.compute.store import Claim, Server, ServerPort
+from pileus.compute.store import Claim, Migration, Server, ServerPort
 from pileus.core import clock, saga
 from pileus.network import FloatingIP, Port
 from pileus.node import protocol as p
@@ -171,3 +171,72 @@ def test_a_running_guest_is_told_of_a_floating_address_and_of_its_end(
         tx.delete(FloatingIP, id=address.id)
     reconcile.tell_guests(alone.cloud)
     assert node.instances[server_id].spec.documents.public_ipv4 == ""
+
+
+# -- what is forgotten beside a server's own disks ---------------------------------------------------------------------
+
+
+def _resized(servers: Servers) -> str:
+    server_id = servers.active()
+    servers.do(server_id, "resize", {"flavorRef": make_flavor(servers.client, ram=128)}).ok(202)
+    servers.reaches("VERIFY_RESIZE", server_id)
+    return server_id
+
+
+def test_a_copy_of_a_disk_is_forgotten_once_nobody_makes_an_image_of_it(
+    alone: World, servers_alone: Servers, node: Any
+) -> None:
+    server_id = servers_alone.active()
+    node.make_snapshot(p.SnapshotArgs(server_id=server_id, snapshot_id="forgotten"))
+    look_twice(alone)
+    assert not node.snapshots
+
+
+def test_a_copy_that_becomes_an_image_is_left_alone(alone: World, servers_alone: Servers, node: Any) -> None:
+    server_id = servers_alone.active()
+    node.slow("read_file", 0.3)
+    servers_alone.do(server_id, "createImage", {"name": "copy"}).ok(202)
+    eventually(lambda: node.snapshots)
+    assert differences(alone) == []
+    eventually(lambda: servers_alone.show(server_id)["OS-EXT-STS:task_state"] is None)
+    eventually(lambda: not _busy(alone))
+    assert not node.snapshots and differences(alone) == []
+
+
+def test_disks_put_aside_wait_for_the_move_to_be_settled_and_no_longer(
+    alone: World, servers_alone: Servers, node: Any
+) -> None:
+    server_id = _resized(servers_alone)
+    assert node.instances[server_id].aside and differences(alone) == []
+    with alone.cloud.db.write() as tx:
+        tx.update(Migration, {"server_id": server_id}, open=False, claim_host="")
+        tx.update(Server, server_id, vm_state="active")
+    assert [difference.kind for difference in differences(alone)] == ["aside"]
+    look_twice(alone)
+    assert not node.instances[server_id].aside and node.instances[server_id].power == "running"
+
+
+def test_a_server_whose_disks_were_only_put_aside_gets_them_back(
+    alone: World, servers_alone: Servers, node: Any
+) -> None:
+    server_id = servers_alone.active()
+    node.remove_instance(p.ServerRef(server_id))
+    node.put_aside(p.ServerRef(server_id))
+    look_twice(alone)
+    assert node.instances[server_id].disks and not node.instances[server_id].aside
+    look_twice(alone)
+    eventually(lambda: node.instances[server_id].power == "running")
+    servers_alone.reaches("ACTIVE", server_id)
+
+
+def test_a_rescue_disk_goes_when_its_server_is_not_rescued(alone: World, servers_alone: Servers, node: Any) -> None:
+    server_id = servers_alone.active()
+    servers_alone.do(server_id, "rescue").ok(200)
+    servers_alone.reaches("RESCUE", server_id)
+    eventually(lambda: not _busy(alone))
+    assert differences(alone) == []
+    with alone.cloud.db.write() as tx:
+        tx.update(Server, server_id, rescue_image_id="", vm_state="active")
+    assert [difference.kind for difference in differences(alone)] == ["rescue"]
+    look_twice(alone)
+    assert set(node.instances[server_id].disks) == {"root"}

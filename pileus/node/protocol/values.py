@@ -1,17 +1,9 @@
-"""The node protocol: every call as data, what travels in it, and the contract `Node` which the real and the fake obey.
+"""What travels between controller and node: a Struct each. A server is described once, in an `InstanceSpec`."""
 
-A call is a name, one Struct in, one Struct out, a deadline and a meaning. All may be repeated; removing what is gone is
-success. A server is described once, in an `InstanceSpec`, which `ensure_disks` and `ensure_instance` are both handed.
-"""
-
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
-
-VERSION = 2
 
 PowerState = Literal["nostate", "running", "paused", "shutdown", "crashed", "suspended"]
 DesiredPower = Literal["running", "shutdown", "suspended"]
@@ -142,6 +134,13 @@ class FileRef(Struct, frozen=True, kw_only=True):
     kind: Literal["snapshot", "base", "aside"]
     id: str  # of the snapshot, the image, or the server
     name: str = ""
+
+
+class CopyAside(Struct, frozen=True, kw_only=True):
+    """Disks that were put aside, by their files' names."""
+
+    server_id: str
+    names: list[str]
 
 
 class PutDisk(Struct, frozen=True, kw_only=True):
@@ -359,142 +358,3 @@ class EventsReply(Struct, frozen=True, kw_only=True):
     last: int
     events: list[Event]
     lost: bool = False  # older events fell out, or the node restarted: ask list_instances, too
-
-
-# --- the calls -------------------------------------------------------------------------------------------------------
-
-A = TypeVar("A")
-R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Call(Generic[A, R]):
-    name: str
-    args: type[A]
-    result: type[R]
-    deadline: float  # seconds until the controller gives up waiting; the node may still finish: calls are idempotent
-    meaning: str
-
-
-HELLO = Call("hello", Nothing, Hello, 5, "who is there and which version it speaks")
-INVENTORY = Call("inventory", Nothing, Inventory, 10, "what the host has and uses")
-HAS_IMAGE = Call("has_image", ImageRef, ImageReply, 10, "whether a base image is cached")
-PUT_IMAGE = Call("put_image", PutImage, Image, 3600, "stream a base image in; verified and inspected before it counts")
-REMOVE_IMAGE = Call("remove_image", ImageRef, Nothing, 10, "drop a base image; in_use while a root disk stands on it")
-LIST_IMAGES = Call("list_images", Nothing, ImageList, 10, "the cached base images")
-ENSURE_DISKS = Call("ensure_disks", InstanceSpec, DiskList, 120, "make the disks which are missing, keep the rest")
-REMOVE_DISKS = Call("remove_disks", ServerRef, Nothing, 60, "delete the server's folder")
-ENSURE_INSTANCE = Call("ensure_instance", InstanceSpec, InstanceState, 60, "define, and start if it should run")
-REMOVE_INSTANCE = Call("remove_instance", ServerRef, Nothing, 60, "destroy and undefine; disks stay")
-POWER = Call("power", PowerArgs, Nothing, 120, "start, stop, reboot, pause, suspend; soft ones go on after the answer")
-ENSURE_NICS = Call("ensure_nics", EnsureNics, Nothing, 60, "plug in what is missing, unplug what is too many")
-DIAGNOSTICS = Call("diagnostics", ServerRef, Diagnostics, 10, "what the guest uses")
-MAKE_SNAPSHOT = Call("make_snapshot", SnapshotArgs, Stored, 3600, "copy the root disk into one qcow2 file")
-REMOVE_SNAPSHOT = Call("remove_snapshot", SnapshotArgs, Nothing, 30, "delete that file")
-PUT_ASIDE = Call("put_aside", ServerRef, StoredList, 30, "take a stopped server's disks out of the way, and keep them")
-TAKE_BACK = Call("take_back", ServerRef, Nothing, 30, "the disks put aside are the server's again, others go")
-DROP_ASIDE = Call("drop_aside", ServerRef, Nothing, 30, "delete the disks put aside")
-READ_FILE = Call("read_file", FileRef, Nothing, 3600, "stream a file out")
-PUT_DISK = Call("put_disk", PutDisk, Nothing, 3600, "stream a disk in that was made on another host")
-CONSOLE_LOG = Call("console_log", ConsoleLogArgs, ConsoleLog, 10, "the end of the serial console's log")
-ENSURE_METADATA = Call("ensure_metadata", MetadataArgs, Nothing, 30, "answer on 169.254.169.254 in a network")
-REMOVE_METADATA = Call("remove_metadata", NetworkRef, Nothing, 30, "stop answering in a network")
-SET_METADATA = Call("set_metadata", SetMetadata, Nothing, 10, "newer documents of a server which is here")
-LIST_INSTANCES = Call("list_instances", Nothing, Report, 30, "everything the node holds")
-EVENTS = Call("events", EventsArgs, EventsReply, 45, "what happened after a number; waits for the first")
-
-CALLS: dict[str, Call[Any, Any]] = {
-    call.name: call
-    for call in (
-        HELLO, INVENTORY, HAS_IMAGE, PUT_IMAGE, REMOVE_IMAGE, LIST_IMAGES, ENSURE_DISKS, REMOVE_DISKS, ENSURE_INSTANCE,
-        REMOVE_INSTANCE, POWER, ENSURE_NICS, DIAGNOSTICS, MAKE_SNAPSHOT, REMOVE_SNAPSHOT, PUT_ASIDE, TAKE_BACK,
-        DROP_ASIDE, READ_FILE, PUT_DISK, CONSOLE_LOG, ENSURE_METADATA, REMOVE_METADATA, SET_METADATA, LIST_INSTANCES,
-        EVENTS,
-    )
-}  # fmt: skip
-
-
-class CopyingNode(Protocol):
-    """The part of a node's work that is about copies of disks."""
-
-    def make_snapshot(self, args: SnapshotArgs) -> Stored:
-        """createImage, createBackup and shelve; the guest stands still while its disk is copied. Again: the same copy."""
-
-    def remove_snapshot(self, args: SnapshotArgs) -> Nothing:
-        """Undo of make_snapshot, and once it is an image."""
-
-    def put_aside(self, args: ServerRef) -> StoredList:
-        """Before a server is made again elsewhere or in another size. NodeError in_use while the domain exists."""
-
-    def take_back(self, args: ServerRef) -> Nothing:
-        """Undo of put_aside, and when a resize is reverted. Nothing put aside: nothing to do."""
-
-    def drop_aside(self, args: ServerRef) -> Nothing:
-        """When a resize is confirmed."""
-
-    def read_file(self, args: FileRef) -> Iterator[bytes]:
-        """Of a snapshot into an image, of a disk to another host. NodeError not_found."""
-
-    def put_disk(self, args: PutDisk, body: Iterable[bytes]) -> Nothing:
-        """On the other host, before ensure_disks, which adds what is missing and lets disks grow."""
-
-
-class Node(CopyingNode, Protocol):
-    """What a node does. Any call may raise NodeUnavailable (retry later) or NodeError (engine or arguments said no)."""
-
-    def hello(self, args: Nothing = NOTHING) -> Hello:
-        """When a node is registered, and after it was unreachable: refuse another version, notice a new epoch."""
-
-    def inventory(self, args: Nothing = NOTHING) -> Inventory:
-        """When a node is registered; afterwards the heartbeat brings the same."""
-
-    def has_image(self, args: ImageRef) -> ImageReply:
-        """Before a server's disks are made, to know whether the image must be sent."""
-
-    def put_image(self, args: PutImage, body: Iterable[bytes]) -> Image:
-        """When has_image said no. Two callers at once are fine: the second finds it done."""
-
-    def remove_image(self, args: ImageRef) -> Nothing:
-        """After an image was deleted, and by the cache's reconcile task. NodeError in_use while disks stand on it."""
-
-    def list_images(self, args: Nothing = NOTHING) -> ImageList:
-        """By the cache's reconcile task."""
-
-    def ensure_disks(self, args: InstanceSpec) -> DiskList:
-        """In server create after the image is there. NodeError not_found if it is not; invalid if too large."""
-
-    def remove_disks(self, args: ServerRef) -> Nothing:
-        """Undo of ensure_disks; in server delete after remove_instance. NodeError in_use while the domain exists."""
-
-    def ensure_instance(self, args: InstanceSpec) -> InstanceState:
-        """In server create once ports are bound to this host and disks exist; by reconcile for what vanished."""
-
-    def remove_instance(self, args: ServerRef) -> Nothing:
-        """Undo of ensure_instance, and the first effect of server delete."""
-
-    def power(self, args: PowerArgs) -> Nothing:
-        """os-start, os-stop, reboot, pause, suspend. Also tells the node which state to restore after a power cut."""
-
-    def ensure_nics(self, args: EnsureNics) -> Nothing:
-        """Interface attach and detach, under a running guest too. NodeError engine if the guest does not let go."""
-
-    def diagnostics(self, args: ServerRef) -> Diagnostics:
-        """When an operator asks."""
-
-    def console_log(self, args: ConsoleLogArgs) -> ConsoleLog:
-        """os-getConsoleOutput."""
-
-    def ensure_metadata(self, args: MetadataArgs) -> Nothing:
-        """Before the first server of a network starts on this host, and whenever the localport's addresses change."""
-
-    def remove_metadata(self, args: NetworkRef) -> Nothing:
-        """When the last server of a network left this host, or the network is deleted."""
-
-    def set_metadata(self, args: SetMetadata) -> Nothing:
-        """After a change which the guest should see: metadata, name, addresses. Unknown server: nothing to do."""
-
-    def list_instances(self, args: Nothing = NOTHING) -> Report:
-        """By reconcile tasks and fsck, and after events were lost."""
-
-    def events(self, args: EventsArgs) -> EventsReply:
-        """For ever, by whoever watches this node: a long poll."""

@@ -1,0 +1,89 @@
+"""The calls, as data: a name, one Struct in, one Struct out, a deadline and a meaning. All may be repeated."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pileus.node.protocol.values import (
+    ConsoleLog,
+    ConsoleLogArgs,
+    CopyAside,
+    Diagnostics,
+    DiskList,
+    EnsureNics,
+    EventsArgs,
+    EventsReply,
+    FileRef,
+    Hello,
+    Image,
+    ImageList,
+    ImageRef,
+    ImageReply,
+    InstanceSpec,
+    InstanceState,
+    Inventory,
+    MetadataArgs,
+    NetworkRef,
+    Nothing,
+    PowerArgs,
+    PutDisk,
+    PutImage,
+    Report,
+    ServerRef,
+    SetMetadata,
+    SnapshotArgs,
+    Stored,
+    StoredList,
+)
+
+VERSION = 3  # refused when it differs
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Call(Generic[A, R]):
+    name: str
+    args: type[A]
+    result: type[R]
+    deadline: float  # seconds until the controller gives up waiting; the node may still finish: calls are idempotent
+    meaning: str
+
+
+HELLO = Call("hello", Nothing, Hello, 5, "who is there and which version it speaks")
+INVENTORY = Call("inventory", Nothing, Inventory, 10, "what the host has and uses")
+HAS_IMAGE = Call("has_image", ImageRef, ImageReply, 10, "whether a base image is cached")
+PUT_IMAGE = Call("put_image", PutImage, Image, 3600, "stream a base image in; verified and inspected before it counts")
+REMOVE_IMAGE = Call("remove_image", ImageRef, Nothing, 10, "drop a base image; in_use while a root disk stands on it")
+LIST_IMAGES = Call("list_images", Nothing, ImageList, 10, "the cached base images")
+ENSURE_DISKS = Call("ensure_disks", InstanceSpec, DiskList, 120, "make the disks which are missing, keep the rest")
+REMOVE_DISKS = Call("remove_disks", ServerRef, Nothing, 60, "delete the server's folder")
+ENSURE_INSTANCE = Call("ensure_instance", InstanceSpec, InstanceState, 60, "define, and start if it should run")
+REMOVE_INSTANCE = Call("remove_instance", ServerRef, Nothing, 60, "destroy and undefine; disks stay")
+POWER = Call("power", PowerArgs, Nothing, 120, "start, stop, reboot, pause, suspend; soft ones go on after the answer")
+ENSURE_NICS = Call("ensure_nics", EnsureNics, Nothing, 60, "plug in what is missing, unplug what is too many")
+DIAGNOSTICS = Call("diagnostics", ServerRef, Diagnostics, 10, "what the guest uses")
+MAKE_SNAPSHOT = Call("make_snapshot", SnapshotArgs, Stored, 3600, "copy the root disk into one qcow2 file")
+REMOVE_SNAPSHOT = Call("remove_snapshot", SnapshotArgs, Nothing, 30, "delete that file")
+PUT_ASIDE = Call("put_aside", ServerRef, StoredList, 30, "take a stopped server's disks out of the way, and keep them")
+TAKE_BACK = Call("take_back", ServerRef, Nothing, 30, "the disks put aside are the server's again, others go")
+COPY_ASIDE = Call("copy_aside", CopyAside, Nothing, 3600, "let the server have copies of disks put aside, on this host")
+DROP_ASIDE = Call("drop_aside", ServerRef, Nothing, 30, "delete the disks put aside")
+READ_FILE = Call("read_file", FileRef, Nothing, 3600, "stream a file out")
+PUT_DISK = Call("put_disk", PutDisk, Nothing, 3600, "stream a disk in that was made on another host")
+CONSOLE_LOG = Call("console_log", ConsoleLogArgs, ConsoleLog, 10, "the end of the serial console's log")
+ENSURE_METADATA = Call("ensure_metadata", MetadataArgs, Nothing, 30, "answer on 169.254.169.254 in a network")
+REMOVE_METADATA = Call("remove_metadata", NetworkRef, Nothing, 30, "stop answering in a network")
+SET_METADATA = Call("set_metadata", SetMetadata, Nothing, 10, "newer documents of a server which is here")
+LIST_INSTANCES = Call("list_instances", Nothing, Report, 30, "everything the node holds")
+EVENTS = Call("events", EventsArgs, EventsReply, 45, "what happened after a number; waits for the first")
+
+CALLS: dict[str, Call[Any, Any]] = {
+    call.name: call
+    for call in (
+        HELLO, INVENTORY, HAS_IMAGE, PUT_IMAGE, REMOVE_IMAGE, LIST_IMAGES, ENSURE_DISKS, REMOVE_DISKS, ENSURE_INSTANCE,
+        REMOVE_INSTANCE, POWER, ENSURE_NICS, DIAGNOSTICS, MAKE_SNAPSHOT, REMOVE_SNAPSHOT, PUT_ASIDE, TAKE_BACK,
+        COPY_ASIDE, DROP_ASIDE, READ_FILE, PUT_DISK, CONSOLE_LOG, ENSURE_METADATA, REMOVE_METADATA, SET_METADATA,
+        LIST_INSTANCES, EVENTS,
+    )
+}  # fmt: skip

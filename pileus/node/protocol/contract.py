@@ -1,0 +1,126 @@
+"""What every node does, the real one and the fake. Removing what is gone is success."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from pileus.node.protocol.values import (
+    NOTHING,
+    ConsoleLog,
+    ConsoleLogArgs,
+    CopyAside,
+    Diagnostics,
+    DiskList,
+    EnsureNics,
+    EventsArgs,
+    EventsReply,
+    FileRef,
+    Hello,
+    Image,
+    ImageList,
+    ImageRef,
+    ImageReply,
+    InstanceSpec,
+    InstanceState,
+    Inventory,
+    MetadataArgs,
+    NetworkRef,
+    Nothing,
+    PowerArgs,
+    PutDisk,
+    PutImage,
+    Report,
+    ServerRef,
+    SetMetadata,
+    SnapshotArgs,
+    Stored,
+    StoredList,
+)
+
+
+class CopyingNode(Protocol):
+    """The part of a node's work that is about copies of disks."""
+
+    def make_snapshot(self, args: SnapshotArgs) -> Stored:
+        """createImage, createBackup and shelve; the guest stands still while its disk is copied. Again: the same copy."""
+
+    def remove_snapshot(self, args: SnapshotArgs) -> Nothing:
+        """Undo of make_snapshot, and once it is an image."""
+
+    def put_aside(self, args: ServerRef) -> StoredList:
+        """Before a server is made again elsewhere or in another size. NodeError in_use while the domain exists."""
+
+    def take_back(self, args: ServerRef) -> Nothing:
+        """Undo of put_aside, and when a resize is reverted. Nothing put aside: nothing to do."""
+
+    def copy_aside(self, args: CopyAside) -> Nothing:
+        """When a server is resized on its own host: the copies are the server's, and what was put aside stays as it is."""
+
+    def drop_aside(self, args: ServerRef) -> Nothing:
+        """When a resize is confirmed."""
+
+    def read_file(self, args: FileRef) -> Iterator[bytes]:
+        """Of a snapshot into an image, of a disk to another host. NodeError not_found."""
+
+    def put_disk(self, args: PutDisk, body: Iterable[bytes]) -> Nothing:
+        """On the other host, before ensure_disks, which adds what is missing and lets disks grow."""
+
+
+class Node(CopyingNode, Protocol):
+    """What a node does. Any call may raise NodeUnavailable (retry later) or NodeError (engine or arguments said no)."""
+
+    def hello(self, args: Nothing = NOTHING) -> Hello:
+        """When a node is registered, and after it was unreachable: refuse another version, notice a new epoch."""
+
+    def inventory(self, args: Nothing = NOTHING) -> Inventory:
+        """When a node is registered; afterwards the heartbeat brings the same."""
+
+    def has_image(self, args: ImageRef) -> ImageReply:
+        """Before a server's disks are made, to know whether the image must be sent."""
+
+    def put_image(self, args: PutImage, body: Iterable[bytes]) -> Image:
+        """When has_image said no. Two callers at once are fine: the second finds it done."""
+
+    def remove_image(self, args: ImageRef) -> Nothing:
+        """After an image was deleted, and by the cache's reconcile task. NodeError in_use while disks stand on it."""
+
+    def list_images(self, args: Nothing = NOTHING) -> ImageList:
+        """By the cache's reconcile task."""
+
+    def ensure_disks(self, args: InstanceSpec) -> DiskList:
+        """In server create after the image is there. NodeError not_found if it is not; invalid if too large."""
+
+    def remove_disks(self, args: ServerRef) -> Nothing:
+        """Undo of ensure_disks; in server delete after remove_instance. NodeError in_use while the domain exists."""
+
+    def ensure_instance(self, args: InstanceSpec) -> InstanceState:
+        """In server create once ports are bound to this host and disks exist; by reconcile for what vanished."""
+
+    def remove_instance(self, args: ServerRef) -> Nothing:
+        """Undo of ensure_instance, and the first effect of server delete."""
+
+    def power(self, args: PowerArgs) -> Nothing:
+        """os-start, os-stop, reboot, pause, suspend. Also tells the node which state to restore after a power cut."""
+
+    def ensure_nics(self, args: EnsureNics) -> Nothing:
+        """Interface attach and detach, under a running guest too. NodeError engine if the guest does not let go."""
+
+    def diagnostics(self, args: ServerRef) -> Diagnostics:
+        """When an operator asks."""
+
+    def console_log(self, args: ConsoleLogArgs) -> ConsoleLog:
+        """os-getConsoleOutput."""
+
+    def ensure_metadata(self, args: MetadataArgs) -> Nothing:
+        """Before the first server of a network starts on this host, and whenever the localport's addresses change."""
+
+    def remove_metadata(self, args: NetworkRef) -> Nothing:
+        """When the last server of a network left this host, or the network is deleted."""
+
+    def set_metadata(self, args: SetMetadata) -> Nothing:
+        """After a change which the guest should see: metadata, name, addresses. Unknown server: nothing to do."""
+
+    def list_instances(self, args: Nothing = NOTHING) -> Report:
+        """By reconcile tasks and fsck, and after events were lost."""
+
+    def events(self, args: EventsArgs) -> EventsReply:
+        """For ever, by whoever watches this node: a long poll."""
