@@ -33,6 +33,7 @@ PUBLIC = {
     "GET /network/", "GET /network/v2.0/", "GET /placement/",
     "POST /identity/v3/auth/OS-FEDERATION/saml2", "POST /identity/v3/auth/OS-FEDERATION/saml2/ecp",
     "GET /identity/v3/OS-FEDERATION/saml2/metadata",
+    "GET /identity/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso/metadata",
     "GET /identity/v3/auth/tokens/OS-PKI/revoked", "GET /identity/v3/OS-SIMPLE-CERT/ca",
     "GET /identity/v3/OS-SIMPLE-CERT/certificates",
     *(

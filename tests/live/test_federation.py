@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import oidc_provider
+from tests import oidc_provider, saml_provider
 from tests.live.cloud import Cli, LiveCloud
 from tests.oidc_provider import Provider
 
@@ -122,3 +122,42 @@ def test_a_cloud_vouches_for_its_users_at_another(cloud: LiveCloud, tmp_path: Pa
     shown = admin(f"user show {issued['user_id']}")
     assert shown["name"] == "admin" and shown["domain_id"] == admin("domain show far")["id"]
     assert admin("project show --domain far", "home of admin")["id"] == issued["project_id"]
+
+
+def test_the_stock_client_and_a_browser_log_in_at_a_saml_provider(cloud: LiveCloud, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{cloud.port}"
+    with saml_provider.running() as provider:
+        told = {"trusted_dashboards": [DASHBOARD], "identity_providers": {"campus": provider.settings()}}
+        (cloud.state / "federation.json").write_text(json.dumps(told))
+        admin = cloud.client()
+        projects = [{"name": "home of {0}", "roles": [{"name": "member"}]}]
+        rules = [{"local": [{"user": {"name": "{0}"}, "projects": projects}], "remote": [{"type": "uid"}]}]
+        (tmp_path / "rules.json").write_text(json.dumps(rules))
+        admin("domain create campus")
+        admin("mapping create --rules", str(tmp_path / "rules.json"), "campus")
+        admin("identity provider create --domain campus campus")
+        admin("federation protocol create --identity-provider campus --mapping campus saml2")
+        path = f"{url}/v3/auth/OS-FEDERATION/identity_providers/campus/protocols/saml2/websso"
+        provider.learn(httpx.get(f"{path}/metadata").content)
+
+        with httpx.Client(follow_redirects=False) as browser:
+            away = browser.get(path, params={"origin": DASHBOARD})
+            form = browser.get(away.headers["location"]).text
+            address = re.findall('action="([^"]+)"', form)[0]
+            page = browser.post(address, data=dict(re.findall('name="([^"]+)" value="([^"]+)"', form)))
+        assert page.status_code == 200 and f'action="{DASHBOARD}"' in page.text
+
+        given = {
+            "OS_AUTH_TYPE": "v3samlpassword",
+            "OS_IDENTITY_PROVIDER": "campus",
+            "OS_PROTOCOL": "saml2",
+            "OS_IDENTITY_PROVIDER_URL": provider.url,
+            "OS_USERNAME": "alice",
+            "OS_PASSWORD": provider.passwords["alice"],
+            "OS_PROJECT_NAME": "home of alice",
+            "OS_PROJECT_DOMAIN_NAME": "campus",
+        }
+        issued = client(cloud, **given)("token issue")
+        assert issued["project_id"] == admin("project show --domain campus", "home of alice")["id"]
+        refused = client(cloud, **{**given, "OS_PASSWORD": "wrong"})("token issue", check=False)
+        assert refused.returncode != 0

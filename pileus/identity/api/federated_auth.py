@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, Forbidden, NotBuilt, NotFound, Unauthorized
+from pileus.core.errors import BadRequest, Forbidden, NotFound, Unauthorized
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
 from pileus.identity.api.base import api
@@ -14,7 +14,7 @@ from pileus.identity.api.tokens import render
 from pileus.identity.drivers import Connections
 from pileus.identity.federation import login, websso
 from pileus.identity.federation.login import Vouched
-from pileus.identity.federation.settings import Saml
+from pileus.identity.federation.settings import Oidc, Saml
 from pileus.identity.federation.shadow import refuse, settle
 from pileus.identity.federation.store import Protocol
 from pileus.identity.tokens import keys
@@ -22,11 +22,14 @@ from pileus.identity.tokens.provider import Token
 
 if TYPE_CHECKING:
     from pileus.identity.federation.oidc import Provider
+    from pileus.identity.federation.saml import Signer
+    from pileus.identity.federation.saml_asking import Place
 
 _PROTOCOL = "identity_providers/{idp_id}/protocols/{protocol_id}"
 _AUTH = f"/v3/OS-FEDERATION/{_PROTOCOL}/auth"
 _SSO = "/v3/auth/OS-FEDERATION/websso/{protocol_id}"
 _SSO_OF_IDP = f"/v3/auth/OS-FEDERATION/{_PROTOCOL}/websso"
+_METADATA = f"{_SSO_OF_IDP}/metadata"
 
 
 def _connections(rq: Request) -> Connections:
@@ -42,8 +45,6 @@ def _known(rq: Request, idp_id: str, protocol_id: str) -> None:
 
 def _provider(rq: Request, idp_id: str) -> "Provider":
     found = _connections(rq).provider(idp_id)
-    if found is None and idp_id in _connections(rq).federation.identity_providers:
-        raise NotBuilt("Log-in in the browser is built for OpenID Connect, and not for SAML.")
     if found is None:
         raise refuse(f"nothing says how identity provider {idp_id} is reached: see federation.json")
     return found
@@ -80,6 +81,8 @@ def federated_auth(rq: Request) -> Response:
     _known(rq, idp_id, protocol_id)
     how = _connections(rq).federation.identity_providers.get(idp_id)
     if isinstance(how, Saml):
+        if not rq.body and "paos" in rq.headers and _PAOS_TYPE in rq.headers.get("accept", ""):
+            return _send_envelope(rq, idp_id, protocol_id, how)
         return _by_assertion(rq, idp_id, protocol_id, how)
     kind, _, bearer = rq.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not bearer.strip():
@@ -94,22 +97,90 @@ def federated_auth(rq: Request) -> Response:
 
 
 def _by_assertion(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> Response:
+    """One that nobody asked for, or the answer to an envelope: the state that came along tells them apart."""
     # XML is a library's weight, which only clouds with such an identity provider have to carry
     from pileus.identity.federation import saml_reading
+    from pileus.identity.federation.saml_reading import Meant
 
     if not rq.body:
         raise Unauthorized("The identity provider's assertion is expected in the body.")
-    path = _PROTOCOL.replace("{idp_id}", idp_id).replace("{protocol_id}", protocol_id)
-    here = {f"{rq.cloud.settings.url}{prefix}/v3/OS-FEDERATION/{path}/auth" for prefix in ("", "/identity")}
+    here = {f"{rq.cloud.settings.url}{prefix}{_filled(_AUTH, idp_id, protocol_id)}" for prefix in ("", "/identity")}
+    place, _ = _place(rq, idp_id, protocol_id, how)
     with _counted(rq):
-        data = saml_reading.posted(rq.body, rq.headers.get("content-type", ""))
-        vouched, mark, until = saml_reading.read(data, how, here)
-        once = partial(saml_reading.use, mark=mark, until=until)
-        secret, _, body = _log_in(rq, idp_id, protocol_id, vouched, once)
+        message = saml_reading.posted(rq.body, rq.headers.get("content-type", ""))
+        answers = _asked(rq, idp_id, protocol_id, message.relay_state)
+        meant = Meant(here, {place.entity_id} if answers else {*here, place.entity_id}, answers)
+        secret, body = _believe(rq, idp_id, protocol_id, how, message, meant)
     return Response(body, 201, {"x-subject-token": secret, "vary": "X-Auth-Token"})
 
 
+def _believe(
+    rq: Request, idp_id: str, protocol_id: str, how: Saml, message: Any, meant: Any
+) -> tuple[str, dict[str, Any]]:
+    from pileus.identity.federation import saml_reading
+
+    vouched, mark, until = saml_reading.read(message, how, meant)
+    once = partial(saml_reading.use, mark=mark, until=until)
+    secret, _, body = _log_in(rq, idp_id, protocol_id, vouched, once)
+    return secret, body
+
+
 api.post(_AUTH, policy=PUBLIC, tx="", status=201)(federated_auth)
+
+
+# -- asking for an assertion ---------------------------------------------------------------------------------------------
+
+_PAOS_TYPE = "application/vnd.paos+xml"
+
+
+def _filled(path: str, idp_id: str, protocol_id: str) -> str:
+    return path.replace("{idp_id}", idp_id).replace("{protocol_id}", protocol_id)
+
+
+def _place(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> "tuple[Place, Signer]":
+    """What this cloud is to a SAML identity provider, and the key it signs requests with."""
+    from pileus.identity.federation import saml
+    from pileus.identity.federation.saml_asking import Place
+
+    metadata, websso_, auth = (
+        f"{rq.cloud.settings.url}{_filled(path, idp_id, protocol_id)}" for path in (_METADATA, _SSO_OF_IDP, _AUTH)
+    )
+    issuer = saml.entity_id(rq.cloud.settings, _connections(rq).federation.saml)
+    return Place(how.audience or metadata, websso_, auth), saml.signer(rq.cloud.settings.folder, issuer)
+
+
+def _send_envelope(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> Response:
+    """To a client that will ask the identity provider itself (PAOS): the request, and the state to bring back."""
+    from pileus.identity.federation import saml, saml_asking
+
+    place, signer = _place(rq, idp_id, protocol_id, how)
+    state, sealed, _ = websso.begin(_sealer(rq), idp_id, protocol_id, "")
+    made = saml_asking.envelope(place, state.request_id, sealed, signer)
+    return Response(saml.text(made), 200, {"content-type": _PAOS_TYPE, "cache-control": "no-store"})
+
+
+def _asked(rq: Request, idp_id: str, protocol_id: str, relay_state: str) -> str:
+    """The id of the request in the envelope that this is the state of; "" where it is none of ours."""
+    try:
+        state = websso.unsealed(_sealer(rq), relay_state)
+    except Unauthorized:
+        return ""
+    ours = (state.idp_id, state.protocol_id, state.origin) == (idp_id, protocol_id, "")
+    return state.request_id if ours else ""
+
+
+@api.get(_METADATA, policy=PUBLIC, tx="")
+def show_service_metadata(rq: Request) -> Response:
+    """Show what a SAML identity provider has to know of this cloud."""
+    from pileus.identity.federation import saml, saml_asking
+
+    idp_id, protocol_id = rq.params["idp_id"], rq.params["protocol_id"]
+    _known(rq, idp_id, protocol_id)
+    how = _connections(rq).federation.identity_providers.get(idp_id)
+    if not isinstance(how, Saml):
+        raise NotFound(f"The identity provider {idp_id} is not reached by SAML.")
+    found = saml_asking.metadata(*_place(rq, idp_id, protocol_id, how))
+    return Response(saml.text(found), 200, {"content-type": "application/samlmetadata+xml"})
 
 
 # -- in the browser ------------------------------------------------------------------------------------------------------
@@ -121,8 +192,8 @@ def websso_by_protocol(rq: Request) -> Response:
     protocol_id = rq.params["protocol_id"]
     with rq.cloud.db.read() as tx:
         named = [row.idp_id for row in tx.select(Protocol, order="idp_id", id=protocol_id)]
-    connections = _connections(rq)
-    idps = [idp_id for idp_id in named if connections.provider(idp_id) is not None]
+    known = _connections(rq).federation.identity_providers
+    idps = [idp_id for idp_id in named if _by_browser(known.get(idp_id))]
     if not idps:
         raise NotFound(f"Could not find an identity provider with protocol {protocol_id}.")
     if len(idps) > 1:
@@ -137,7 +208,14 @@ def websso_of_provider(rq: Request) -> Response:
     if "state" in rq.query:
         with _counted(rq):
             return _come_back(rq, idp_id, protocol_id)
+    if rq.method == "POST" and b"SAMLResponse=" in rq.body:
+        with _counted(rq):
+            return _come_back_by_form(rq, idp_id, protocol_id)
     return _send_away(rq, idp_id, protocol_id)
+
+
+def _by_browser(how: Oidc | Saml | None) -> bool:
+    return isinstance(how, Oidc) or (isinstance(how, Saml) and bool(how.sso_url))
 
 
 api.post(_SSO, policy=PUBLIC, tx="")(websso_by_protocol)
@@ -150,30 +228,64 @@ def _sealer(rq: Request) -> keys.Fernets:
 
 def _address(rq: Request, idp_id: str, protocol_id: str) -> str:
     """As it has to be registered there. Not from the request's Host: whoever writes that would get the code."""
-    path = _SSO_OF_IDP.replace("{idp_id}", idp_id).replace("{protocol_id}", protocol_id)
-    return f"{rq.cloud.settings.url}{path}"
+    return f"{rq.cloud.settings.url}{_filled(_SSO_OF_IDP, idp_id, protocol_id)}"
 
 
 def _send_away(rq: Request, idp_id: str, protocol_id: str) -> Response:
-    address = websso.origin(rq, _connections(rq).federation.trusted_dashboards)
+    federation = _connections(rq).federation
+    address = websso.origin(rq, federation.trusted_dashboards)
     _known(rq, idp_id, protocol_id)
     state, sealed, bound = websso.begin(_sealer(rq), idp_id, protocol_id, address)
-    where = _provider(rq, idp_id).authorization_url(
-        _address(rq, idp_id, protocol_id), sealed, state.nonce, state.verifier
-    )
-    headers = {"location": where, "set-cookie": websso.cookie(rq, bound), "cache-control": "no-store"}
-    return Response(None, 302, headers)
+    how = federation.identity_providers.get(idp_id)
+    if isinstance(how, Saml):
+        where, cookie = _saml_url(rq, how, state, bound), websso.cookie(rq, bound, sealed=sealed)
+    else:
+        registered = _address(rq, idp_id, protocol_id)
+        where = _provider(rq, idp_id).authorization_url(registered, sealed, state.nonce, state.verifier)
+        cookie = websso.cookie(rq, bound)
+    return Response(None, 302, {"location": where, "set-cookie": cookie, "cache-control": "no-store"})
 
 
-def _come_back(rq: Request, idp_id: str, protocol_id: str) -> Response:
-    state, bound = websso.come_back(rq, _sealer(rq), rq.query.get("state") or "")
+def _saml_url(rq: Request, how: Saml, state: websso.State, bound: str) -> str:
+    from pileus.identity.federation import saml_asking
+
+    if not how.sso_url:
+        raise refuse(f"federation.json has no sso_url for identity provider {state.idp_id}")
+    place, signer = _place(rq, state.idp_id, state.protocol_id, how)
+    return saml_asking.redirect(place, state.request_id, how.sso_url, bound, signer)
+
+
+def _check_state(rq: Request, state: websso.State, idp_id: str, protocol_id: str) -> None:
     if (state.idp_id, state.protocol_id) != (idp_id, protocol_id):
         raise refuse("the state that came back is another identity provider's")
     if not websso.trusts(_connections(rq).federation.trusted_dashboards, state.origin):
         raise Forbidden("The dashboard is not trusted any more.")
+
+
+def _come_back(rq: Request, idp_id: str, protocol_id: str) -> Response:
+    state, bound = websso.come_back(rq, _sealer(rq), rq.query.get("state") or "")
+    _check_state(rq, state, idp_id, protocol_id)
     code = rq.query.get("code")
     if not code:
         raise refuse(f"the identity provider refused: {(rq.query.get('error') or '')[:100]}")
     vouched = _provider(rq, idp_id).redeem(code, _address(rq, idp_id, protocol_id), state.nonce, state.verifier)
     secret, _, _ = _log_in(rq, idp_id, protocol_id, vouched)
     return websso.hand_over(state.origin, secret, websso.cookie(rq, bound, seconds=0))
+
+
+def _come_back_by_form(rq: Request, idp_id: str, protocol_id: str) -> Response:
+    """With the answer to our request, and by the browser that was sent with it."""
+    from pileus.identity.federation import saml_reading
+    from pileus.identity.federation.saml_reading import Meant
+
+    _known(rq, idp_id, protocol_id)
+    how = _connections(rq).federation.identity_providers.get(idp_id)
+    if not isinstance(how, Saml):
+        raise refuse(f"identity provider {idp_id} is not reached by SAML: see federation.json")
+    message = saml_reading.posted(rq.body, rq.headers.get("content-type", ""))
+    state = websso.come_back_by_form(rq, _sealer(rq), message.relay_state)
+    _check_state(rq, state, idp_id, protocol_id)
+    place, _ = _place(rq, idp_id, protocol_id, how)
+    meant = Meant({place.by_post}, {place.entity_id}, state.request_id)
+    secret, _ = _believe(rq, idp_id, protocol_id, how, message, meant)
+    return websso.hand_over(state.origin, secret, websso.cookie(rq, message.relay_state, seconds=0))

@@ -134,13 +134,13 @@ def said(tx: Tx, token: Token | None, provider_id: str) -> Said:
 # -- in XML --------------------------------------------------------------------------------------------------------------
 
 
-def _add(parent: Any, space: str, name: str, text: str | None = None, **attributes: str) -> Any:
+def add(parent: Any, space: str, name: str, text: str | None = None, **attributes: str) -> Any:
     element = etree.SubElement(parent, f"{{{space}}}{name}", attributes)
-    element.text = _printable(text) if text is not None else None
+    element.text = printable(text) if text is not None else None
     return element
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """XML has no place for control characters, which names here may have."""
     return "".join(sign if sign in "\t\n" or (sign >= " " and sign not in "\ufffe\uffff") else "?" for sign in text)
 
@@ -149,15 +149,15 @@ def response(said: Said, issuer: str, signer: Signer, seconds: int) -> Any:
     """A Response with one signed assertion, as an element."""
     now, until = clock.seconds(clock.now()) or "", clock.seconds(clock.after(seconds)) or ""
     recipient = said.provider.sp_url
-    assertion = _signed(_assertion(said, issuer, now, until), signer)
+    assertion = signed(_assertion(said, issuer, now, until), signer)
     id = f"_{uuid.uuid4().hex}"
     root = etree.Element(
         f"{{{PROTOCOL}}}Response",
         {"ID": id, "Version": "2.0", "IssueInstant": now, "Destination": recipient},
         nsmap={"samlp": PROTOCOL, "saml": ASSERTION},
     )
-    _add(root, ASSERTION, "Issuer", issuer, Format="urn:oasis:names:tc:SAML:2.0:nameid-format:entity")
-    _add(_add(root, PROTOCOL, "Status"), PROTOCOL, "StatusCode", Value=SUCCESS)
+    add(root, ASSERTION, "Issuer", issuer, Format="urn:oasis:names:tc:SAML:2.0:nameid-format:entity")
+    add(add(root, PROTOCOL, "Status"), PROTOCOL, "StatusCode", Value=SUCCESS)
     root.append(assertion)
     return root
 
@@ -170,29 +170,30 @@ def _assertion(said: Said, issuer: str, now: str, until: str) -> Any:
         {"ID": id, "Version": "2.0", "IssueInstant": now},
         nsmap={"saml": ASSERTION, "ds": SIGNATURE},
     )
-    _add(root, ASSERTION, "Issuer", issuer, Format="urn:oasis:names:tc:SAML:2.0:nameid-format:entity")
-    _add(root, SIGNATURE, "Signature", Id="placeholder")
-    subject = _add(root, ASSERTION, "Subject")
-    _add(subject, ASSERTION, "NameID", said.user)
-    confirmation = _add(subject, ASSERTION, "SubjectConfirmation", Method=BEARER)
-    _add(confirmation, ASSERTION, "SubjectConfirmationData", NotOnOrAfter=until, Recipient=said.provider.sp_url)
-    conditions = _add(root, ASSERTION, "Conditions", NotBefore=now, NotOnOrAfter=until)
-    _add(_add(conditions, ASSERTION, "AudienceRestriction"), ASSERTION, "Audience", said.provider.sp_url)
-    authn = _add(
+    add(root, ASSERTION, "Issuer", issuer, Format="urn:oasis:names:tc:SAML:2.0:nameid-format:entity")
+    add(root, SIGNATURE, "Signature", Id="placeholder")
+    subject = add(root, ASSERTION, "Subject")
+    add(subject, ASSERTION, "NameID", said.user)
+    confirmation = add(subject, ASSERTION, "SubjectConfirmation", Method=BEARER)
+    add(confirmation, ASSERTION, "SubjectConfirmationData", NotOnOrAfter=until, Recipient=said.provider.sp_url)
+    conditions = add(root, ASSERTION, "Conditions", NotBefore=now, NotOnOrAfter=until)
+    add(add(conditions, ASSERTION, "AudienceRestriction"), ASSERTION, "Audience", said.provider.sp_url)
+    authn = add(
         root, ASSERTION, "AuthnStatement", AuthnInstant=now, SessionIndex=uuid.uuid4().hex, SessionNotOnOrAfter=until
     )
-    context = _add(authn, ASSERTION, "AuthnContext")
-    _add(context, ASSERTION, "AuthnContextClassRef", "urn:oasis:names:tc:SAML:2.0:ac:classes:Password")
-    _add(context, ASSERTION, "AuthenticatingAuthority", issuer)
-    statement = _add(root, ASSERTION, "AttributeStatement")
+    context = add(authn, ASSERTION, "AuthnContext")
+    add(context, ASSERTION, "AuthnContextClassRef", "urn:oasis:names:tc:SAML:2.0:ac:classes:Password")
+    add(context, ASSERTION, "AuthenticatingAuthority", issuer)
+    statement = add(root, ASSERTION, "AttributeStatement")
     for name, values in said.attributes.items():
-        attribute = _add(statement, ASSERTION, "Attribute", Name=name)
+        attribute = add(statement, ASSERTION, "Attribute", Name=name)
         for value in values:
-            _add(attribute, ASSERTION, "AttributeValue", value)
+            add(attribute, ASSERTION, "AttributeValue", value)
     return root
 
 
-def _signed(assertion: Any, signer: Signer) -> Any:
+def signed(element: Any, signer: Signer) -> Any:
+    """With a signature of it in its placeholder."""
     made = XMLSigner(
         method=SignatureConstructionMethod.enveloped,
         signature_algorithm="rsa-sha256",
@@ -200,18 +201,18 @@ def _signed(assertion: Any, signer: Signer) -> Any:
         c14n_algorithm="http://www.w3.org/2001/10/xml-exc-c14n#",
     )
     return made.sign(
-        assertion, key=signer.key, cert=signer.certificate, reference_uri=assertion.get("ID"), id_attribute="ID"
+        element, key=signer.key, cert=signer.certificate, reference_uri=element.get("ID"), id_attribute="ID"
     )
 
 
 def envelope(response: Any, said: Said) -> Any:
     """The response as a client carries it (SAML 2.0 profiles, "Enhanced Client or Proxy")."""
     root = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"soap": SOAP, "ecp": ECP})
-    header = _add(root, SOAP, "Header")
+    header = add(root, SOAP, "Header")
     marks = {f"{{{SOAP}}}actor": "http://schemas.xmlsoap.org/soap/actor/next", f"{{{SOAP}}}mustUnderstand": "1"}
     relay = etree.SubElement(header, f"{{{ECP}}}RelayState", marks)
-    relay.text = _printable(said.provider.relay_state_prefix) + uuid.uuid4().hex
-    _add(root, SOAP, "Body").append(response)
+    relay.text = printable(said.provider.relay_state_prefix) + uuid.uuid4().hex
+    add(root, SOAP, "Body").append(response)
     return root
 
 
@@ -219,20 +220,25 @@ def metadata(issuer: str, own: OwnSaml, signer: Signer) -> Any:
     root = etree.Element(
         f"{{{METADATA}}}EntityDescriptor", {"entityID": issuer}, nsmap={"md": METADATA, "ds": SIGNATURE}
     )
-    descriptor = _add(root, METADATA, "IDPSSODescriptor", protocolSupportEnumeration=PROTOCOL)
-    key = _add(_add(descriptor, METADATA, "KeyDescriptor", use="signing"), SIGNATURE, "KeyInfo")
-    body = "".join(line for line in signer.certificate.splitlines() if "-----" not in line)
-    _add(_add(key, SIGNATURE, "X509Data"), SIGNATURE, "X509Certificate", body)
-    _add(descriptor, METADATA, "NameIDFormat", "urn:oasis:names:tc:SAML:2.0:nameid-format:transient")
+    descriptor = add(root, METADATA, "IDPSSODescriptor", protocolSupportEnumeration=PROTOCOL)
+    described_key(descriptor, signer)
+    add(descriptor, METADATA, "NameIDFormat", "urn:oasis:names:tc:SAML:2.0:nameid-format:transient")
     binding = "urn:oasis:names:tc:SAML:2.0:bindings:URI"
     location = issuer.rpartition("/")[0] + "/sso" if issuer.endswith("/idp") else issuer
-    _add(descriptor, METADATA, "SingleSignOnService", Binding=binding, Location=location)
+    add(descriptor, METADATA, "SingleSignOnService", Binding=binding, Location=location)
     if own.organization:
-        organization = _add(root, METADATA, "Organization")
+        organization = add(root, METADATA, "Organization")
         language = {"{http://www.w3.org/XML/1998/namespace}lang": "en"}
         for name in ("OrganizationName", "OrganizationDisplayName", "OrganizationURL"):
-            etree.SubElement(organization, f"{{{METADATA}}}{name}", language).text = _printable(own.organization)
+            etree.SubElement(organization, f"{{{METADATA}}}{name}", language).text = printable(own.organization)
     return root
+
+
+def described_key(descriptor: Any, signer: Signer) -> None:
+    """In metadata: what signatures are checked by. None is told for encrypting, so nobody does."""
+    key = add(add(descriptor, METADATA, "KeyDescriptor", use="signing"), SIGNATURE, "KeyInfo")
+    body = "".join(line for line in signer.certificate.splitlines() if "-----" not in line)
+    add(add(key, SIGNATURE, "X509Data"), SIGNATURE, "X509Certificate", body)
 
 
 def text(element: Any) -> bytes:

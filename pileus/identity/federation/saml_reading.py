@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from lxml import etree
@@ -19,7 +19,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.identity.federation.login import Vouched
-from pileus.identity.federation.saml import ASSERTION, BEARER, PROTOCOL, SIGNATURE, SOAP, SUCCESS
+from pileus.identity.federation.saml import ASSERTION, BEARER, ECP, PROTOCOL, SIGNATURE, SOAP, SUCCESS
 from pileus.identity.federation.settings import Saml
 from pileus.identity.federation.shadow import refuse
 from pileus.identity.federation.store import UsedAssertion
@@ -39,34 +39,53 @@ _CHECKS = SignatureConfiguration(
 _DOCTYPE = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
-def posted(body: bytes, content_type: str) -> bytes:
-    """The document in a request: itself, or the form that a browser posts. Raises Unauthorized."""
+class Message(NamedTuple):
+    """A Response that somebody brought, nothing of it believed, and the state that came along."""
+
+    response: Any
+    relay_state: str
+
+
+class Meant(NamedTuple):
+    """What an assertion that is meant for us says: the addresses it may be sent to, and the names we have there.
+
+    `answers` is the id of the request of ours that it answers; "" for one that nobody asked for.
+    """
+
+    recipients: set[str]
+    audiences: set[str]
+    answers: str = ""
+
+
+def posted(body: bytes, content_type: str) -> Message:
+    """From a request: the document itself, an envelope around it, or the form that a browser posts. Raises Unauthorized."""
     if len(body) > 2 * _LARGEST:
         raise refuse("the SAML message is too large")
     if "form-urlencoded" not in content_type:
-        return body
+        return _message(_parsed(body))
     try:
         form = parse_qs(body.decode("ascii"), max_num_fields=20)
-        return base64.b64decode(form["SAMLResponse"][0], validate=False)
+        data, relay_state = base64.b64decode(form["SAMLResponse"][0], validate=False), form.get("RelayState", [""])[0]
     except (UnicodeDecodeError, ValueError, KeyError, binascii.Error):
         raise refuse("the form has no SAMLResponse") from None
+    return _message(_parsed(data))._replace(relay_state=relay_state)
 
 
-def read(data: bytes, settings: Saml, recipients: set[str]) -> tuple[Vouched, str, str]:
-    """What is said, the assertion's own mark, and until when it is good. Raises Unauthorized.
-
-    `recipients` are the addresses that assertions for us may be sent to.
-    """
-    found = _response(_parsed(data))
+def read(message: Message, settings: Saml, meant: Meant) -> tuple[Vouched, str, str]:
+    """What is said, the assertion's own mark, and until when it is good. Raises Unauthorized."""
+    found = message.response
     code = found.find(f"{{{PROTOCOL}}}Status/{{{PROTOCOL}}}StatusCode")
     if code is None or code.get("Value") != SUCCESS:
         raise refuse("the identity provider reports no success")
+    if found.get("Destination") and found.get("Destination") not in meant.recipients:
+        raise refuse("the response was sent to another place")
+    if found.get("InResponseTo", meant.answers) != meant.answers:
+        raise refuse("the response answers another request")
     assertion = _believed(found, settings)
     issuer = _text(assertion.find(f"{{{ASSERTION}}}Issuer"))
     if issuer != settings.entity_id:
         raise refuse(f"the assertion is of another issuer: {issuer[:200]}")
-    wanted = recipients | ({settings.audience} if settings.audience else set())
-    until = min(_confirmed(assertion, wanted), *_conditions(assertion, wanted))
+    until = min(_confirmed(assertion, meant), *_conditions(assertion, meant))
     mark = hashlib.sha256(f"{issuer}\0{assertion.get('ID')}".encode()).hexdigest()
     name = _text(assertion.find(f"{{{ASSERTION}}}Subject/{{{ASSERTION}}}NameID"))
     return Vouched(issuer, _attributes(assertion, issuer, name), name, "Shib-Identity-Provider"), mark, until
@@ -105,9 +124,11 @@ def _parsed(data: bytes) -> Any:
     return root
 
 
-def _response(root: Any) -> Any:
+def _message(root: Any) -> Message:
     """The Response, alone or in a client's envelope."""
+    relay_state = ""
     if root.tag == f"{{{SOAP}}}Envelope":
+        relay_state = _text(root.find(f"{{{SOAP}}}Header/{{{ECP}}}RelayState"))
         bodies = root.findall(f"{{{SOAP}}}Body")
         found = list(bodies[0]) if len(bodies) == 1 else []
         if len(found) != 1:
@@ -115,7 +136,7 @@ def _response(root: Any) -> Any:
         root = found[0]
     if root.tag != f"{{{PROTOCOL}}}Response":
         raise refuse("the message is no SAML response")
-    return root
+    return Message(root, relay_state)
 
 
 def _believed(response: Any, settings: Saml) -> Any:
@@ -179,7 +200,7 @@ def _still_good(until: str | None, name: str) -> str | None:
     return until
 
 
-def _confirmed(assertion: Any, wanted: set[str]) -> str:
+def _confirmed(assertion: Any, meant: Meant) -> str:
     """Until when whoever brings it is taken for its subject: it has to be meant for us, and to end."""
     path = f"{{{ASSERTION}}}Subject/{{{ASSERTION}}}SubjectConfirmation"
     for confirmation in assertion.findall(path):
@@ -187,17 +208,18 @@ def _confirmed(assertion: Any, wanted: set[str]) -> str:
             continue
         for data in confirmation.findall(f"{{{ASSERTION}}}SubjectConfirmationData"):
             until = _moment(data.get("NotOnOrAfter"), "NotOnOrAfter")
-            if until is None or data.get("Recipient") not in wanted or data.get("NotBefore") is not None:
+            if until is None or data.get("Recipient") not in meant.recipients or data.get("NotBefore") is not None:
                 continue
-            if data.get("InResponseTo") is not None:  # we never asked for any
+            if data.get("InResponseTo", "") != meant.answers:
                 continue
             _still_good(until, "its subject's confirmation")
             return until
     raise refuse("the assertion's subject is not confirmed for us")
 
 
-def _conditions(assertion: Any, wanted: set[str]) -> list[str]:
+def _conditions(assertion: Any, meant: Meant) -> list[str]:
     ends: list[str | None] = []
+    restricted = False
     for conditions in assertion.findall(f"{{{ASSERTION}}}Conditions"):
         begins = _moment(conditions.get("NotBefore"), "NotBefore")
         if begins is not None and begins > clock.after(_LEEWAY):
@@ -205,8 +227,11 @@ def _conditions(assertion: Any, wanted: set[str]) -> list[str]:
         ends.append(_still_good(_moment(conditions.get("NotOnOrAfter"), "NotOnOrAfter"), "its conditions"))
         for restriction in conditions.findall(f"{{{ASSERTION}}}AudienceRestriction"):
             audiences = {_text(audience) for audience in restriction.findall(f"{{{ASSERTION}}}Audience")}
-            if not audiences & wanted:
+            if not audiences & meant.audiences:
                 raise refuse("the assertion is for another audience")
+            restricted = True
+    if meant.answers and not restricted:  # who is asked says so (profiles, 4.1.4.2); clouds' own assertions may not
+        raise refuse("the assertion is for no audience")
     for statement in assertion.findall(f"{{{ASSERTION}}}AuthnStatement"):
         ends.append(_still_good(_moment(statement.get("SessionNotOnOrAfter"), "SessionNotOnOrAfter"), "its session"))
     return [end for end in ends if end is not None] or [clock.after(86400)]

@@ -31,7 +31,8 @@ class Saml(msgspec.Struct, tag="saml2", forbid_unknown_fields=True):
 
     entity_id: str
     certificates: list[str]
-    audience: str = ""  # what it calls this cloud, if not by the address that assertions are sent to
+    sso_url: str = ""  # where browsers are redirected to log in; without it nobody is
+    audience: str = ""  # what it calls this cloud, if not by the address of its metadata
 
 
 class OwnSaml(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,7 +1,9 @@
 """A log-in in the browser: what has to be remembered between sending a browser away and seeing it come back.
 
-It is kept by the browser itself, sealed, so that any controller may see it come back; a cookie binds it to that browser,
-or somebody could have another log in as them.
+It is kept by the browser itself, sealed, so that any controller may see it come back. Half of it travels through the
+identity provider and half stays as a cookie, or somebody could have another log in as them. With OpenID Connect what is
+sealed travels, as the provider sends the browser back by a redirect. SAML's forms have room for 80 bytes (bindings, 3.5.3):
+there the cookie is what is sealed.
 """
 
 import hashlib
@@ -30,8 +32,13 @@ class State(msgspec.Struct, array_like=True):
     origin: str
     nonce: str
     verifier: str
-    bound: str  # the digest of the cookie's value
+    bound: str  # the digest of the half that is not this
     made: float
+
+    @property
+    def request_id(self) -> str:
+        """What a SAML request is called."""
+        return f"_{self.nonce}"
 
 
 def origin(rq: Request, trusted: list[str]) -> str:
@@ -63,26 +70,52 @@ def begin(sealer: keys.Fernets, idp_id: str, protocol_id: str, address: str) -> 
     return state, sealer.encrypt(msgspec.msgpack.encode(state)).decode(), bound
 
 
-def cookie(rq: Request, bound: str, seconds: int = SECONDS) -> str:
-    secure = "; Secure" if rq.cloud.settings.url.startswith("https:") else ""
+def cookie(rq: Request, bound: str, seconds: int = SECONDS, sealed: str = "") -> str:
+    """With what is sealed in it, it has to come along with another site's form, which browsers allow only where asked to."""
+    encrypted = rq.cloud.settings.url.startswith("https:")
+    secure = "; Secure" if encrypted else ""
+    site = "; SameSite=Lax" if not sealed else "; SameSite=None" if encrypted else ""
     name = _COOKIE + _digest(bound)[:12]
-    return f"{name}={bound}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    return f"{name}={sealed or bound}; Path=/; Max-Age={seconds}; HttpOnly{site}{secure}"
 
 
 def come_back(rq: Request, sealer: keys.Fernets, sealed: str) -> tuple[State, str]:
     """The state and the value of its cookie. Raises Unauthorized when it is none, too old, or another browser's."""
+    state = unsealed(sealer, sealed)
+    value = _kept(rq, state.bound)
+    if not hmac.compare_digest(_digest(value), state.bound):
+        raise refuse("the browser that came back is not the one that was sent away")
+    return state, value
+
+
+def come_back_by_form(rq: Request, sealer: keys.Fernets, bound: str) -> State:
+    """The state in the cookie of what travelled. Raises Unauthorized, as `come_back`."""
+    digest = _digest(bound)
+    state = unsealed(sealer, _kept(rq, digest))
+    if not hmac.compare_digest(digest, state.bound):
+        raise refuse("the browser that came back is not the one that was sent away")
+    return state
+
+
+def unsealed(sealer: keys.Fernets, sealed: str) -> State:
+    """Raises Unauthorized."""
     try:
         state = msgspec.msgpack.decode(sealer.decrypt(sealed.encode()), type=State)
     except (InvalidToken, msgspec.DecodeError, ValueError, TypeError):
         raise refuse("the state that came back is not ours, or too old") from None
     if time.time() - state.made > SECONDS:
         raise refuse("the log-in at the identity provider took too long")
-    wanted = _COOKIE + state.bound[:12]
+    return state
+
+
+def _kept(rq: Request, digest: str) -> str:
+    """The value of the cookie that belongs to a digest; "" where there is none."""
+    wanted = _COOKIE + digest[:12]
     for part in rq.headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == wanted and hmac.compare_digest(_digest(value), state.bound):
-            return state, value
-    raise refuse("the browser that came back is not the one that was sent away")
+        if name == wanted:
+            return value
+    return ""
 
 
 def _digest(text: str) -> str:

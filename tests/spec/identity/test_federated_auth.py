@@ -107,6 +107,25 @@ def test_it_is_exchanged_for_one_of_a_project(corp: Corp, admin: Client) -> None
     assert token["user"]["OS-FEDERATION"]["identity_provider"]["id"] == corp.id and token["catalog"]
 
 
+@pytest.mark.parametrize("method", ["mapped", "saml2", "openid"])
+def test_it_is_exchanged_by_the_older_names_of_that_too(corp: Corp, admin: Client, method: str) -> None:
+    alice, project = corp.arrive(), make(admin, "project")
+    roles = {row["name"]: row["id"] for row in admin.get("/v3/roles").ok()["roles"]}
+    admin.put(f"/v3/projects/{project['id']}/users/{alice.user_id}/roles/{roles['member']}").ok(204)
+    scope = {"project": {"id": project["id"]}}
+
+    def exchanged(**given: Any) -> Answer:
+        identity = {"methods": [method], method: given}
+        return alice.post("/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}})
+
+    token = exchanged(id=alice.token).ok(201)["token"]
+    assert set(token["methods"]) == {"openid", method} and token["project"]["id"] == project["id"]
+    exchanged(id=admin.token).refused(401)
+    exchanged(id="made-up").refused(404)
+    exchanged(identity_provider=corp.id, protocol="openid").refused(401, method)
+    exchanged(id=5).refused(400)
+
+
 def test_no_token_lives_when_its_identity_provider_is_disabled_or_gone(corp: Corp, admin: Client) -> None:
     alice, at = corp.arrive(), f"{AT}/identity_providers/{corp.id}"
     admin.patch(at, {"identity_provider": {"enabled": False}}).ok()

@@ -334,11 +334,3 @@ def test_hostile_documents_are_refused(far: Far, name: str) -> None:
     answer = far.bring(DOCUMENTS[name])
     answer.refused(401)
     assert b"root:" not in answer.raw
-
-
-def test_the_browsers_way_is_not_built_for_saml(far: Far, world: World, anonymous: Client) -> None:
-    path = Path(far.settings.state) / "federation.json"
-    told = json.loads(path.read_text())
-    path.write_text(json.dumps({**told, "trusted_dashboards": ["https://dash.test/"]}))
-    at = f"/v3/auth/OS-FEDERATION/identity_providers/{far.id}/protocols/saml2/websso"
-    anonymous.get(f"{at}?origin=https%3A%2F%2Fdash.test%2F").refused(501, "SAML")

@@ -4,7 +4,7 @@ A method turns what a client sent under its name into a claim, looking things up
 proved outside any transaction, because proving is slow by design; what that changes is written afterwards.
 """
 
-from pileus.identity.login.methods import application_credential, external, oauth1, password, token, totp
+from pileus.identity.login.methods import application_credential, external, mapped, oauth1, password, token, totp
 from pileus.identity.login.methods.claims import Attempt, Claim, Method
 from pileus.settings import Settings
 
@@ -13,6 +13,7 @@ METHODS: dict[str, Method] = {
     for method in (
         password.METHOD,
         token.METHOD,
+        *mapped.METHODS,
         totp.METHOD,
         application_credential.METHOD,
         oauth1.METHOD,
