@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pileus import identity, services
+from pileus import identity, network, services
 from pileus.core import policy, schema
 from pileus.core.context import Context
 from pileus.core.db import Database
@@ -16,11 +16,12 @@ from pileus.settings import Settings
 
 
 def prepare(settings: Settings) -> Database:
-    """The database, brought to the newest schema, with the first identities in it. Quick when all is there."""
+    """The database, brought to the newest schema, with the first identities and rules in it. Quick when all is there."""
     settings.folder.mkdir(parents=True, exist_ok=True)
     db = Database(settings.database)
     schema.upgrade(db)
     identity.bootstrap(db, settings)
+    network.bootstrap(db)
     return db
 
 

@@ -20,6 +20,7 @@ from pileus.network import reconcile, rows
 from pileus.network.rows import FloatingIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
 from pileus.network.service import floating_ips, lookup, ports
 from pileus.network.service import security_groups as groups
+from pileus.network.service.default_rules import ensure_usual_rules as bootstrap
 from pileus.network.service.lookup import Viewer
 from pileus.network.store import changes, queries
 
@@ -34,6 +35,7 @@ __all__ = [
     "SecurityGroupRule",
     "Subnet",
     "bind_port",
+    "bootstrap",
     "choose_networks",
     "claim_port",
     "create_floating_ip",

@@ -16,6 +16,7 @@ from pileus.network.store.queries import by_id, select_in
 TABLES: dict[str, type[rows.Standard]] = {
     "network": rows.Network,
     "subnet": rows.Subnet,
+    "address_group": rows.AddressGroup,
     "security_group": rows.SecurityGroup,
     "router": rows.Router,
     "port": rows.Port,
@@ -53,8 +54,9 @@ def desired_rows(tx: Tx, keys: Iterable[Key], chassis: Collection[Chassis], nami
         )
     for port in found_ports.values():
         made["port", port.id] = about.port_rows(port, chassis)
-    for floating_ip in by_id(tx, rows.FloatingIP, ids.get("floatingip", ())).values():
-        made["floatingip", floating_ip.id] = routers.floating_ip_rows(floating_ip)
+    made |= _floating_ips(tx, ids.get("floatingip", ()))
+    for group in by_id(tx, rows.AddressGroup, ids.get("address_group", ())).values():
+        made["address_group", group.id] = security_groups.address_group_rows(group)
     made |= _groups(tx, ids.get("security_group", ()))
     made |= _routers(tx, ids.get("router", ()))
     return made
@@ -125,6 +127,14 @@ def _groups(tx: Tx, ids: Iterable[str]) -> Made:
     return {
         ("security_group", group.id): security_groups.group_rows(group, members[group.id]) for group in found.values()
     }
+
+
+def _floating_ips(tx: Tx, ids: Iterable[str]) -> Made:
+    found = by_id(tx, rows.FloatingIP, ids)
+    leading: dict[str, list[rows.PortForwarding]] = {}
+    for row in select_in(tx, rows.PortForwarding, "floating_ip_id", found):
+        leading.setdefault(row.floating_ip_id, []).append(row)
+    return {("floatingip", id): routers.floating_ip_rows(row, leading.get(id, ())) for id, row in found.items()}
 
 
 def _routers(tx: Tx, ids: Iterable[str]) -> Made:

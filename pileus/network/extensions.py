@@ -1,6 +1,7 @@
 """Extensions of the Networking API that are really built: alias, name, what it adds."""
 
 EXTENSIONS = {
+    "address-group": ("Address groups", "Networks that rules of security groups name together."),
     "address-scope": ("Address scope", "Scopes in which the addresses of subnet pools do not overlap."),
     "agent": ("Agents", "The hosts that take part in the network, as agents."),
     "allowed-address-pairs": ("Allowed address pairs", "Further addresses that a port may use."),
@@ -13,6 +14,11 @@ EXTENSIONS = {
     "ext-gw-mode": ("Gateway mode", "Source NAT of a router's gateway can be off."),
     "external-net": ("External networks", "Networks that lead out of the cloud."),
     "filter-validation": ("Filter validation", "Filters that nobody knows are refused."),
+    "expose-port-forwarding-in-fip": ("Port forwardings of floating IPs", "Floating IPs tell where their ports lead."),
+    "floating-ip-port-forwarding": ("Port forwarding", "Ports of a floating IP lead to several addresses inside."),
+    "floating-ip-port-forwarding-description": ("Description of port forwardings", "They can be described."),
+    "floating-ip-port-forwarding-detail": ("Port forwarding details", "More of them is told with the floating IP."),
+    "floating-ip-port-forwarding-port-ranges": ("Port ranges", "Ranges of ports are forwarded."),
     "floating-ip-router-writable": ("Floating IP router", "The router of a floating IP can be named."),
     "floatingip-pools": ("Floating IP pools", "The subnets that floating IPs are taken from."),
     "extra_dhcp_opt": ("Extra DHCP options", "DHCP options of single ports."),
@@ -43,6 +49,7 @@ EXTENSIONS = {
     "quota-check-limit-default": ("Quota check by default", "Unless forced."),
     "quota_details": ("Quota details", "How much of a quota is in use."),
     "quotas": ("Quotas", "How much a project may have."),
+    "rbac-address-group": ("Shared address groups", "Address groups opened to single projects."),
     "rbac-address-scope": ("Shared address scopes", "Address scopes opened to single projects."),
     "rbac-security-groups": ("Shared security groups", "Security groups opened to single projects."),
     "rbac-subnetpool": ("Shared subnet pools", "Subnet pools opened to single projects."),
@@ -50,7 +57,9 @@ EXTENSIONS = {
     "router": ("Routers", "Routers and floating IPs."),
     "router_availability_zone": ("Router availability zone", "Zones of routers."),
     "security-group": ("Security groups", "What may pass to and from ports."),
+    "security-groups-default-rules": ("Default rules", "What new security groups begin with."),
     "security-groups-normalized-cidr": ("Normalized CIDR", "The network a rule's prefix means."),
+    "security-groups-remote-address-group": ("Remote address groups", "Rules name address groups."),
     "security-groups-rules-belongs-to-default-sg": ("Rules of default groups", "Whether a rule is a default group's."),
     "service-type": ("Service providers", "Who provides services of the network."),
     "sorting": ("Sorting", "Lists are sorted as asked."),

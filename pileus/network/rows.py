@@ -155,6 +155,8 @@ class Router(Standard, dict=True):
     enable_snat: bool = True
     routes: list[dict[str, str]] = []
     availability_zone_hints: list[str] = []
+    enable_default_route_ecmp: bool = False
+    enable_default_route_bfd: bool = False
 
 
 @table(
@@ -175,6 +177,33 @@ class FloatingIP(Standard, dict=True):
     qos_policy_id: str | None = None
 
 
+@table(
+    "port_forwardings",
+    index=[("floating_ip_id",), ("internal_port_id",)],
+    references={"floating_ip_id": "floating_ips.id"},
+    cascade=["floating_ip_id"],
+)
+class PortForwarding(Standard, dict=True):
+    """Some ports of a floating IP lead to one address inside; others elsewhere."""
+
+    floating_ip_id: str = ""
+    protocol: str = "tcp"
+    external_first: int = 0
+    external_last: int = 0
+    internal_port_id: str = ""
+    internal_ip_address: str = ""
+    internal_first: int = 0
+    internal_last: int = 0
+
+
+@table("address_groups", index=[("project_id",)])
+class AddressGroup(Standard, dict=True):
+    """Networks that rules of security groups name together."""
+
+    addresses: list[str] = []
+    shared: bool = False
+
+
 @table("security_groups", index=[("project_id",)])
 class SecurityGroup(Standard, dict=True):
     stateful: bool = True
@@ -191,7 +220,7 @@ class DefaultSecurityGroup(msgspec.Struct):
 
 @table(
     "security_group_rules",
-    index=[("project_id",), ("security_group_id",), ("remote_group_id",)],
+    index=[("project_id",), ("security_group_id",), ("remote_group_id",), ("remote_address_group_id",)],
     references={"security_group_id": "security_groups.id", "remote_group_id": "security_groups.id"},
     cascade=["security_group_id", "remote_group_id"],
 )
@@ -204,6 +233,49 @@ class SecurityGroupRule(Standard, dict=True):
     port_range_max: int | None = None
     remote_ip_prefix: str | None = None
     remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
+
+
+@table("default_security_group_rules")
+class DefaultRule(Standard, dict=True):
+    """What new security groups begin with. `removed` remembers that one of the usual rules was taken away."""
+
+    direction: str = "ingress"
+    ethertype: str = "IPv4"
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
+    used_in_default_sg: bool = False
+    used_in_non_default_sg: bool = True
+    removed: bool = False
+
+
+@table("network_segment_ranges", index=[("project_id",)])
+class SegmentRange(Standard, dict=True):
+    """Numbers of segments that networks of one project, or of all, are given."""
+
+    is_default: bool = False
+    shared: bool = True
+    network_type: str = "vlan"
+    physical_network: str | None = None
+    minimum: int = 0
+    maximum: int = 0
+
+
+@table(
+    "auto_allocated_topologies",
+    references={"network_id": "networks.id", "router_id": "routers.id"},
+    cascade=["network_id", "router_id"],
+)
+class AutoAllocated(msgspec.Struct):
+    """The network and router that were made for a project which had asked for any."""
+
+    project_id: Key
+    network_id: str
+    router_id: str
 
 
 @table("network_rbacs", unique=[("object_id", "action", "target_tenant")], index=[("project_id",), ("target_tenant",)])

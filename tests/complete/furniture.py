@@ -95,7 +95,17 @@ MAKE: list[tuple[str, str, Any]] = [
         "security_groups": ["$security_group"],
         "allowed_address_pairs": [{"ip_address": "10.0.0.77"}], "extra_dhcp_opts": [{"opt_name": "mtu", "opt_value": "1"}],
         "dns_name": "web", "binding:vnic_type": "normal"}}),
+    ("POST", f"{N}/floatingips/$floatingip/port_forwardings", {"port_forwarding": {
+        "protocol": "tcp", "internal_port_id": "$port", "internal_port": 80, "external_port": 8080, "description": "d"}}),
+    ("DELETE", f"{N}/floatingips/$floatingip/port_forwardings/$port_forwarding", None),
     ("PUT", f"{N}/floatingips/$floatingip", {"floatingip": {"port_id": "$port"}}),
+    ("POST", f"{N}/address-groups", {"address_group": {"name": "a", "addresses": ["192.0.2.0/24", "2001:db8::/64"]}}),
+    ("PUT", f"{N}/address-groups/$address_group/add_addresses", {"addresses": ["198.51.100.0/24"]}),
+    ("POST", f"{N}/security-group-rules", {"security_group_rule": {
+        "security_group_id": "$security_group", "direction": "egress", "remote_address_group_id": "$address_group"}}),
+    ("POST", f"{N}/default-security-group-rules", {"default_security_group_rule": {
+        "direction": "ingress", "protocol": "tcp", "port_range_min": "1%d", "port_range_max": "1%d",
+        "used_in_default_sg": False, "used_in_non_default_sg": True}}),
     ("POST", f"{N}/rbac-policies", {"rbac_policy": {"object_type": "network", "object_id": "$network",
                                                     "action": "access_as_shared", "target_tenant": "$project"}}),
     ("PUT", f"{N}/networks/$network/tags", {"tags": ["a"]}),

@@ -10,7 +10,7 @@ from pileus.network import reconcile
 from tests.harness import Client, World, eventually
 from tests.live.ovn_lab import OUTSIDE, Guest, Lab, run, wait_for
 from tests.live.test_ovn import pytestmark  # noqa: F401
-from tests.spec.network.test_networking import V2, network, port, subnet
+from tests.spec.network.things import V2, network, port, subnet
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pileus.network.api import networks
 from pileus.network.api.base import api, constrained, owner, viewer
 from pileus.network.api.plain import plain
 from pileus.network.resources.routers import floatingip as FLOATINGIP
-from pileus.network.service import floating_ips, lookup
+from pileus.network.service import floating_ips, lookup, port_forwardings
 from pileus.network.store import queries
 
 
@@ -18,9 +18,11 @@ def floating_ip(rq: Request, id: str) -> rows.FloatingIP:
 
 
 def dress(rq: Request, found: list[rows.FloatingIP]) -> None:
-    """About the port each leads to."""
+    """About the port each leads to, and where single ports of it lead."""
     ports = queries.by_id(rq.tx, rows.Port, (row.port_id for row in found if row.port_id))
+    forwardings = port_forwardings.forwardings_of(rq.tx, [row.id for row in found])
     for row in found:
+        row.forwardings = forwardings[row.id]  # type: ignore[attr-defined]
         port = ports.get(row.port_id or "")
         row.port_details = port and {  # type: ignore[attr-defined]
             "name": port.name,

@@ -7,7 +7,18 @@ from pileus.core.errors import NotFound
 from pileus.core.fields import Items
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api import floating_ips, networks, pools, ports, qos, routers, security_groups, subnets, trunks
+from pileus.network.api import (
+    address_groups,
+    floating_ips,
+    networks,
+    pools,
+    ports,
+    qos,
+    routers,
+    security_groups,
+    subnets,
+    trunks,
+)
 from pileus.network.api.base import api
 from pileus.network.resources.standard import TAG
 from pileus.network.store import queries
@@ -26,6 +37,7 @@ TAGGED: dict[str, tuple[str, Callable[[Request, str], Any]]] = {
     "qos/policies": ("policies", qos.policy),
     "trunks": ("trunks", trunks.trunk),
     "subnetpools": ("subnetpools", pools.pool),
+    "address-groups": ("address_groups", address_groups.address_group),
     "address-scopes": ("address_scopes", pools.scope),
 }
 

@@ -18,7 +18,7 @@ PART = "pileus:part"
 HOLDERS = "pileus:in"
 
 # In this order rows are written; the reverse of it is a good order to read about them, too.
-KINDS = ("cloud", "network", "subnet", "security_group", "router", "port", "floatingip")
+KINDS = ("cloud", "network", "subnet", "address_group", "security_group", "router", "port", "floatingip")
 
 
 class Ref(msgspec.Struct, frozen=True, order=True):

@@ -17,8 +17,8 @@ from pileus.network.drivers.desired import ID, KIND, PART, Holder, Key, Ref, Row
 INDEX = "pileus"
 # Tables of ours, owners first.
 TABLES = (
-    "Logical_Switch", "DHCP_Options", "Port_Group", "ACL", "Logical_Router", "Logical_Router_Port",
-    "Gateway_Chassis", "Logical_Router_Static_Route", "NAT", "Logical_Switch_Port", "DNS", "QoS",
+    "Logical_Switch", "DHCP_Options", "Address_Set", "Port_Group", "ACL", "Logical_Router", "Logical_Router_Port",
+    "Gateway_Chassis", "Logical_Router_Static_Route", "NAT", "Load_Balancer", "Logical_Switch_Port", "DNS", "QoS",
 )  # fmt: skip
 Slot = tuple[str, str]  # table, part: which of an object's rows
 

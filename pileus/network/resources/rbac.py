@@ -4,7 +4,7 @@ from pileus.core.fields import OPTIONAL, REQUIRED, Text, Uuid
 from pileus.core.resources import Resource
 from pileus.network.resources.standard import EVERYWHERE, ONCE
 
-OBJECTS = ("network", "security_group", "subnetpool", "address_scope", "qos_policy")
+OBJECTS = ("network", "security_group", "subnetpool", "address_scope", "address_group", "qos_policy")
 ACTIONS = ("access_as_shared", "access_as_external")
 
 rbac_policy = Resource(

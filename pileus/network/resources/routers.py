@@ -5,6 +5,7 @@ from typing import Any
 from pileus.core.fields import OPTIONAL, REQUIRED, Address, Boolean, Items, Object, Text, Uuid
 from pileus.core.resources import Resource
 from pileus.network.resources.networks import DOMAIN
+from pileus.network.resources.port_forwardings import detail
 from pileus.network.resources.ports import DNS_NAME
 from pileus.network.resources.standard import EVERYWHERE, GIVEN, routes, standard
 
@@ -68,6 +69,10 @@ floatingip = Resource(
         Text("dns_domain", default="", pattern=DOMAIN, create=OPTIONAL, **EVERYWHERE),
         Uuid("qos_policy_id", null=True, default=None, **GIVEN),
         Object("port_details", open=True, show=lambda row: getattr(row, "port_details", None)),
-        Items("port_forwardings", of=Object(""), show=lambda row: []),
+        Items(
+            "port_forwardings",
+            of=Object(""),
+            show=lambda row: [detail(each) for each in getattr(row, "forwardings", [])],
+        ),
     ],
 )

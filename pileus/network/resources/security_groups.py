@@ -4,7 +4,7 @@ import ipaddress
 from typing import Any
 
 from pileus.core import clock
-from pileus.core.fields import REQUIRED, Boolean, Items, Object, Text
+from pileus.core.fields import REQUIRED, Boolean, Field, Items, Object, Text
 from pileus.core.resources import Resource
 from pileus.network.drivers.translate.security_groups import PROTOCOLS
 from pileus.network.resources.standard import EVERYWHERE, GIVEN, ONCE, Prefix, standard
@@ -65,11 +65,8 @@ def normalized(row: Any) -> str | None:
     return str(ipaddress.ip_network(prefix, strict=False)) if prefix else None
 
 
-rule = Resource(
-    "security_group_rule",
-    [
-        *standard(named=False),
-        Text("security_group_id", max=36, create=REQUIRED, **EVERYWHERE),
+def _meaning() -> list[Field]:
+    return [
         Text("direction", choices=("ingress", "egress"), create=REQUIRED, **EVERYWHERE),
         Ethertype("ethertype", default="IPv4", **ONCE),
         Protocol("protocol", null=True, default=None, **ONCE),
@@ -77,9 +74,29 @@ rule = Resource(
         PortNumber("port_range_max", null=True, default=None, **ONCE),
         WrittenPrefix("remote_ip_prefix", null=True, default=None, **ONCE),
         Text("remote_group_id", null=True, default=None, max=36, **ONCE),
-        Text("remote_address_group_id", show=lambda row: None),
+        Text("remote_address_group_id", null=True, default=None, max=36, **ONCE),
+    ]
+
+
+rule = Resource(
+    "security_group_rule",
+    [
+        *standard(named=False),
+        Text("security_group_id", max=36, create=REQUIRED, **EVERYWHERE),
+        *_meaning(),
         Text("normalized_cidr", show=normalized),
         Boolean("belongs_to_default_sg", show=lambda row: bool(getattr(row, "in_default", False))),
+    ],
+)
+
+
+default_rule = Resource(
+    "default_security_group_rule",
+    [
+        *(field for field in standard(named=False) if field.name not in ("project_id", "tenant_id", "tags")),
+        *_meaning(),
+        Boolean("used_in_default_sg", default=False, **ONCE),
+        Boolean("used_in_non_default_sg", default=True, **ONCE),
     ],
 )
 
@@ -102,7 +119,7 @@ def rule_view(member: Any, in_default: bool) -> dict[str, Any]:
         "remote_ip_prefix": member.remote_ip_prefix,
         "normalized_cidr": normalized(member),
         "remote_group_id": member.remote_group_id,
-        "remote_address_group_id": None,
+        "remote_address_group_id": member.remote_address_group_id,
         "description": member.description,
         "belongs_to_default_sg": in_default,
         "revision_number": member.revision_number,

@@ -56,6 +56,8 @@ def _where(tx: Tx, network: rows.Network, address: str | None, subnet_id: str | 
 def update_floating_ip(tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, **values: Any) -> rows.FloatingIP:
     """A port to lead to, null to lead nowhere. Raises as `associate`."""
     fixed = values.pop("fixed_ip_address", None)
+    if values.get("port_id"):
+        refuse_forwarding(tx, floating_ip)
     if not values and fixed is None:
         values["port_id"] = None  # to ask for nothing is to ask for no port
     if "port_id" in values:
@@ -96,11 +98,16 @@ def associate(
             f"{floating_ip.floating_network_id}.",
             kind="FloatingIPPortAlreadyAssociated",
         )
+    forwarding = tx.find(rows.PortForwarding, internal_port_id=port.id, internal_ip_address=chosen.ip_address)
+    if forwarding is not None:
+        raise Conflict(f"Cannot associate floating IP {floating_ip.id} with port {port.id} using fixed IP "
+                       f"{chosen.ip_address}: port forwarding {forwarding.id} leads there.",
+                       kind="PortHasPortForwarding")  # fmt: skip
     router: str | None
     if through:
         router = _named_router(tx, viewer, floating_ip, through)
     else:
-        router = _router_between(tx, chosen.subnet_id, floating_ip.floating_network_id)
+        router = router_between(tx, chosen.subnet_id, floating_ip.floating_network_id)
     if router is None:
         raise NotFound(
             f"External network {floating_ip.floating_network_id} is not reachable from subnet {chosen.subnet_id}. "
@@ -137,7 +144,7 @@ def _fixed_ip(port: rows.Port, wanted: str | None) -> rows.FixedIP:
     return candidates[0]
 
 
-def _router_between(tx: Tx, subnet_id: str, external_network_id: str) -> str | None:
+def router_between(tx: Tx, subnet_id: str, external_network_id: str) -> str | None:
     """A router with an interface on the subnet and its gateway on the external network."""
     subnet = tx.get(rows.Subnet, id=subnet_id)
     found = []
@@ -149,7 +156,16 @@ def _router_between(tx: Tx, subnet_id: str, external_network_id: str) -> str | N
     return min(found)[1] if found else None
 
 
+def refuse_forwarding(tx: Tx, floating_ip: rows.FloatingIP) -> None:
+    """Raises Conflict while single ports of it lead somewhere."""
+    if tx.find(rows.PortForwarding, floating_ip_id=floating_ip.id) is not None:
+        raise Conflict(f"Floating IP {floating_ip.id} in use by port forwarding resources.",
+                       kind="FipInUseByPortForwarding")  # fmt: skip
+
+
 def delete_floating_ip(tx: Tx, floating_ip: rows.FloatingIP) -> None:
+    """Raises Conflict while single ports of it lead somewhere."""
+    refuse_forwarding(tx, floating_ip)
     port = tx.find(rows.Port, id=floating_ip.floating_port_id)
     queries.drop_row(tx, floating_ip)
     changes.touch(tx, "floatingip", floating_ip.id)

@@ -20,6 +20,7 @@ WORDS: dict[type, tuple[str, str]] = {
     rows.SecurityGroupRule: ("SecurityGroupRuleNotFound", "Security group rule"),
     rows.SubnetPool: ("SubnetPoolNotFound", "Subnet pool"),
     rows.AddressScope: ("AddressScopeNotFound", "Address scope"),
+    rows.AddressGroup: ("AddressGroupNotFound", "Address group"),
     rows.QosPolicy: ("QosPolicyNotFound", "QoS policy"),
     rows.Trunk: ("TrunkNotFound", "Trunk"),
     rows.RbacPolicy: ("RbacPolicyNotFound", "RBAC policy of type network with ID"),

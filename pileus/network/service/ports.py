@@ -203,10 +203,22 @@ def _regroup(tx: Tx, viewer: Viewer, port: rows.Port, wanted: list[str]) -> list
 
 
 def _drop_floating(tx: Tx, port: rows.Port, gone: set[str]) -> None:
-    """Floating IPs of addresses that the port has no more lead nowhere."""
+    """Floating IPs and forwardings of addresses that the port has no more lead nowhere."""
+    for forwarding in tx.select(rows.PortForwarding, internal_port_id=port.id):
+        if forwarding.internal_ip_address in gone:
+            delete_forwarding(tx, forwarding)
     for floating_ip in tx.select(rows.FloatingIP, port_id=port.id):
         if floating_ip.fixed_ip_address in gone:
             unlink_floating_ip(tx, floating_ip)
+
+
+def delete_forwarding(tx: Tx, row: rows.PortForwarding) -> None:
+    """The floating IP's last one gives its router free."""
+    queries.drop_row(tx, row)
+    floating_ip = tx.get(rows.FloatingIP, id=row.floating_ip_id)
+    if tx.find(rows.PortForwarding, floating_ip_id=floating_ip.id) is None:
+        queries.save(tx, floating_ip, router_id=None, status="DOWN")
+    changes.touch(tx, "floatingip", floating_ip.id)
 
 
 def unlink_floating_ip(tx: Tx, floating_ip: rows.FloatingIP) -> None:
@@ -236,8 +248,7 @@ def delete_port(tx: Tx, port: rows.Port, checked: bool = True) -> None:
         )
     if checked:
         _refuse_trunk(tx, port)
-    for floating_ip in tx.select(rows.FloatingIP, port_id=port.id):
-        unlink_floating_ip(tx, floating_ip)
+    _drop_floating(tx, port, {ip.ip_address for ip in port.fixed_ips})
     _touch(tx, port)
     queries.drop_row(tx, port)
 

@@ -18,6 +18,7 @@ DEFAULTS = {
     "security_group": 10,
     "security_group_rule": 100,
     "rbac_policy": 10,
+    "address_group": -1,
     "trunk": -1,
 }
 COUNTED: dict[str, type[Any]] = {
@@ -30,6 +31,7 @@ COUNTED: dict[str, type[Any]] = {
     "security_group": rows.SecurityGroup,
     "security_group_rule": rows.SecurityGroupRule,
     "rbac_policy": rows.RbacPolicy,
+    "address_group": rows.AddressGroup,
     "trunk": rows.Trunk,
 }
 

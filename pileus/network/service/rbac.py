@@ -17,6 +17,7 @@ STRUCTS: dict[str, type[rows.Standard]] = {
     "security_group": rows.SecurityGroup,
     "subnetpool": rows.SubnetPool,
     "address_scope": rows.AddressScope,
+    "address_group": rows.AddressGroup,
     "qos_policy": rows.QosPolicy,
 }
 

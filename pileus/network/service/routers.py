@@ -227,11 +227,14 @@ def remove_interface(tx: Tx, viewer: Viewer, router: rows.Router, subnet_id: str
 def _refuse_needed(tx: Tx, router: rows.Router, leaving: list[str]) -> None:
     subnets = queries.by_id(tx, rows.Subnet, leaving).values()
     nets = [ipaddress.ip_network(subnet.cidr) for subnet in subnets]
+    led_to: list[tuple[str | None, str | None]] = []
     for floating_ip in tx.select(rows.FloatingIP, router_id=router.id):
-        port = tx.find(rows.Port, id=floating_ip.port_id) if floating_ip.port_id else None
-        inside = {
-            ip.subnet_id for ip in (port.fixed_ips if port else []) if ip.ip_address == floating_ip.fixed_ip_address
-        }
+        led_to.append((floating_ip.port_id, floating_ip.fixed_ip_address))
+        forwardings = tx.select(rows.PortForwarding, floating_ip_id=floating_ip.id)
+        led_to += [(each.internal_port_id, each.internal_ip_address) for each in forwardings]
+    for port_id, address in led_to:
+        port = tx.find(rows.Port, id=port_id) if port_id else None
+        inside = {ip.subnet_id for ip in (port.fixed_ips if port else []) if ip.ip_address == address}
         if inside & set(leaving):
             raise Conflict(
                 f"Router interface for subnet {leaving[0]} on router {router.id} cannot be deleted, "

@@ -9,11 +9,15 @@ from pileus.core.errors import BadRequest, Conflict, Duplicate
 from pileus.network import rows
 from pileus.network.drivers.translate.security_groups import WITH_PORTS, protocol_number
 from pileus.network.service import quotas
+from pileus.network.service.address_groups import check_group
 from pileus.network.service.lookup import Viewer, get_own, get_shareable
 from pileus.network.store import changes, queries
 
 DEFAULT = "default"
 ICMP = {1: 4, 58: 6}  # protocol number: IP version
+REMOTES = ("remote_ip_prefix", "remote_group_id", "remote_address_group_id")
+SAID = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", *REMOTES)
+PARENT = "PARENT"  # in the template: the group that the rule will be in
 IPV6_ONLY = (41, 43, 44, 58, 59, 60)
 
 
@@ -24,17 +28,26 @@ def default_group(tx: Tx, project_id: str) -> rows.SecurityGroup:
         return tx.get(rows.SecurityGroup, id=found.security_group_id)
     try:
         with tx.savepoint():
-            group = _insert(tx, project_id, DEFAULT, "Default security group", True, is_default=True)
+            group = _insert(tx, project_id, _template(tx, True), DEFAULT, "Default security group", True, True)
             tx.insert(rows.DefaultSecurityGroup(project_id, group.id))
     except Duplicate:  # another request was faster
         return default_group(tx, project_id)
-    for ethertype in ("IPv4", "IPv6"):
-        _insert_rule(tx, group, direction="ingress", ethertype=ethertype, remote_group_id=group.id)
     return group
 
 
+def _template(tx: Tx, for_default: bool) -> list[rows.DefaultRule]:
+    wanted = "used_in_default_sg" if for_default else "used_in_non_default_sg"
+    return tx.select(rows.DefaultRule, order="created_at", removed=False, **{wanted: True})
+
+
 def _insert(
-    tx: Tx, project_id: str, name: str, description: str, stateful: bool, is_default: bool = False
+    tx: Tx,
+    project_id: str,
+    template: list[rows.DefaultRule],
+    name: str,
+    description: str,
+    stateful: bool,
+    is_default: bool = False,
 ) -> rows.SecurityGroup:
     group = rows.SecurityGroup(
         id=clock.new_id(),
@@ -45,8 +58,10 @@ def _insert(
         is_default=is_default,
     )
     tx.insert(queries.stamped(group))
-    for ethertype in ("IPv4", "IPv6"):
-        _insert_rule(tx, group, direction="egress", ethertype=ethertype)
+    for first in template:
+        said = {name: getattr(first, name) for name in SAID}
+        remote = group.id if first.remote_group_id == PARENT else first.remote_group_id
+        _insert_rule(tx, group, **{**said, "remote_group_id": remote})
     changes.touch(tx, "security_group", group.id)
     return group
 
@@ -62,13 +77,14 @@ def _insert_rule(tx: Tx, group: rows.SecurityGroup, **values: Any) -> rows.Secur
 def create_group(
     tx: Tx, project_id: str, name: str = "", description: str = "", stateful: bool = True
 ) -> rows.SecurityGroup:
-    """With rules that let everything out. Raises OverQuota, Conflict for a second default group."""
+    """With the rules that new groups begin with. Raises OverQuota, Conflict for a second default group."""
     default_group(tx, project_id)
     if name.lower() == DEFAULT:
         raise Conflict("Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists")
     quotas.spend(tx, project_id, "security_group")
-    quotas.spend(tx, project_id, "security_group_rule", 2)
-    return _insert(tx, project_id, name, description, stateful)
+    template = _template(tx, False)
+    quotas.spend(tx, project_id, "security_group_rule", len(template))
+    return _insert(tx, project_id, template, name, description, stateful)
 
 
 def update_group(tx: Tx, group: rows.SecurityGroup, **values: Any) -> rows.SecurityGroup:
@@ -105,6 +121,7 @@ def delete_group(tx: Tx, group: rows.SecurityGroup, admin: bool = False) -> None
             "Insufficient rights for removing default security group.", kind="SecurityGroupCannotRemoveDefault"
         )
     referring = {rule.security_group_id for rule in tx.select(rows.SecurityGroupRule, remote_group_id=group.id)}
+    tx.delete(rows.DefaultRule, remote_group_id=group.id)
     queries.drop_row(tx, group)  # rules that name it go with it
     changes.touch(tx, "security_group", group.id, *sorted(referring - {group.id}))
 
@@ -114,16 +131,10 @@ def create_rule(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -> rows.
     group = get_own(tx, viewer, rows.SecurityGroup, values.pop("security_group_id"))
     quotas.spend(tx, project_id, "security_group_rule")
     if values.get("remote_group_id"):
-        if values.get("remote_ip_prefix"):
-            raise BadRequest("Only remote_ip_prefix or remote_group_id may be provided.",
-                             kind="SecurityGroupRemoteGroupAndRemoteIpPrefix")  # fmt: skip
         get_shareable(tx, viewer, rows.SecurityGroup, values["remote_group_id"])
-    if values.get("protocol") == "any":
-        values["protocol"] = None
-    _check_protocol(values)
-    _check_prefix(values)
+    check_rule(tx, viewer, values)
     for other in tx.select(rows.SecurityGroupRule, security_group_id=group.id):
-        if _says(other) == _says_values(values):
+        if says(other) == says_values(values):
             raise Conflict(
                 f"Security group rule already exists. Rule id is {other.id}.", kind="SecurityGroupRuleExists"
             )
@@ -134,31 +145,34 @@ def create_rule(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -> rows.
     return rule
 
 
-def _says(rule: rows.SecurityGroupRule) -> tuple[Any, ...]:
-    return _meaning(rule.direction, rule.ethertype, rule.protocol, rule.port_range_min, rule.port_range_max,
-                    rule.remote_ip_prefix, rule.remote_group_id)  # fmt: skip
+def check_rule(tx: Tx, viewer: Viewer, values: dict[str, Any]) -> None:
+    """What a rule may say, whatever its group. Raises BadRequest, NotFound (an address group)."""
+    if sum(bool(values.get(name)) for name in REMOTES) > 1:
+        raise BadRequest(
+            f"Only one of {', '.join(REMOTES)} may be provided.", kind="SecurityGroupMultipleRemoteEntites"
+        )
+    check_group(tx, viewer, values.get("remote_address_group_id"))
+    if values.get("protocol") == "any":
+        values["protocol"] = None
+    _check_protocol(values)
+    _check_prefix(values)
 
 
-def _says_values(values: dict[str, Any]) -> tuple[Any, ...]:
-    names = (
-        "direction",
-        "ethertype",
-        "protocol",
-        "port_range_min",
-        "port_range_max",
-        "remote_ip_prefix",
-        "remote_group_id",
-    )
-    return _meaning(*(values.get(name) for name in names))
+def says(rule: rows.SecurityGroupRule | rows.DefaultRule) -> tuple[Any, ...]:
+    return says_values({name: getattr(rule, name) for name in SAID})
+
+
+def says_values(values: dict[str, Any]) -> tuple[Any, ...]:
+    return _meaning(*(values.get(name) for name in SAID))
 
 
 def _meaning(
-    direction: Any, ethertype: Any, protocol: Any, low: Any, high: Any, prefix: Any, group: Any
+    direction: Any, ethertype: Any, protocol: Any, low: Any, high: Any, prefix: Any, group: Any, addresses: Any
 ) -> tuple[Any, ...]:
     """Two rules that mean the same are the same, however they are spelled."""
     net = ipaddress.ip_network(prefix, strict=False) if prefix else None
     far_end = net if net is not None and net.prefixlen else None
-    return direction, ethertype, protocol_number(protocol), low, high, far_end, group
+    return direction, ethertype, protocol_number(protocol), low, high, far_end, group, addresses
 
 
 def _check_protocol(values: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ def _users(tx: Tx, object_type: str, object_id: str, action: str) -> set[str]:
         return {subnet.project_id for subnet in tx.select(rows.Subnet, subnetpool_id=object_id)}
     if object_type == "address_scope":
         return {pool.project_id for pool in tx.select(rows.SubnetPool, address_scope_id=object_id)}
+    if object_type == "address_group":
+        return {rule.project_id for rule in tx.select(rows.SecurityGroupRule, remote_address_group_id=object_id)}
     if object_type == "qos_policy":
         users = [*tx.select(rows.Port, qos_policy_id=object_id), *tx.select(rows.Network, qos_policy_id=object_id)]
         return {row.project_id for row in users}

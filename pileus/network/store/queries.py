@@ -84,11 +84,21 @@ def tag_new(tx: Tx, row: rows.Standard) -> None:
     tx.insert_many(rows.Tag(row.id, tag) for tag in row.tags)
 
 
+SHAREABLE = (
+    rows.Network,
+    rows.SubnetPool,
+    rows.AddressScope,
+    rows.AddressGroup,
+    rows.SecurityGroup,
+    rows.QosPolicy,
+)
+
+
 def drop_row(tx: Tx, row: rows.Standard) -> None:
     """The row, its tags and what was opened to others."""
     if row.tags:
         tx.delete(rows.Tag, resource_id=row.id)
-    if isinstance(row, rows.Network | rows.SubnetPool | rows.AddressScope | rows.SecurityGroup | rows.QosPolicy):
+    if isinstance(row, SHAREABLE):
         tx.delete(rows.RbacPolicy, object_id=row.id)
     tx.delete(type(row), id=row.id)
 

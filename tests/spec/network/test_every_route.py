@@ -8,7 +8,7 @@ import pytest
 from pileus.core import clock
 from pileus.network.drivers.base import Chassis
 from tests.harness import Client, World
-from tests.spec.network.test_networking import V2, network, port, subnet
+from tests.spec.network.things import V2, network, port, subnet
 
 Make = Callable[[Client], str]
 

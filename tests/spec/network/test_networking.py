@@ -1,34 +1,8 @@
 """A project's network from nothing to a floating IP, as a client meets it."""
 
-from typing import Any
-
 from pileus.network import reconcile
 from tests.harness import Client, World, eventually
-
-V2 = "/network/v2.0"
-
-
-def network(client: Client, **attributes: Any) -> dict[str, Any]:
-    found: dict[str, Any] = client.post(f"{V2}/networks", {"network": attributes}).ok(201)["network"]
-    return found
-
-
-def subnet(client: Client, network_id: str, cidr: str = "10.0.0.0/24", **attributes: Any) -> dict[str, Any]:
-    body = {"network_id": network_id, "cidr": cidr, **attributes}
-    found: dict[str, Any] = client.post(f"{V2}/subnets", {"subnet": body}).ok(201)["subnet"]
-    return found
-
-
-def port(client: Client, network_id: str, **attributes: Any) -> dict[str, Any]:
-    body = {"network_id": network_id, **attributes}
-    found: dict[str, Any] = client.post(f"{V2}/ports", {"port": body}).ok(201)["port"]
-    return found
-
-
-def public(admin: Client, cidr: str = "172.24.4.0/24") -> dict[str, Any]:
-    made = network(admin, name="public", **{"router:external": True})
-    subnet(admin, made["id"], cidr, enable_dhcp=False)
-    return made
+from tests.spec.network.things import V2, network, port, public, subnet
 
 
 def test_a_project_gets_from_nothing_to_a_floating_ip(world: World, member: Client, admin: Client) -> None:

@@ -9,7 +9,7 @@ from pileus.network.drivers.base import Chassis, DriverRefused
 from pileus.network.drivers.fake import FakeDriver
 from pileus.network.rows import Change
 from tests.harness import Client, World
-from tests.spec.network.test_networking import V2, network, port, public, subnet
+from tests.spec.network.things import V2, network, port, public, subnet
 
 
 def driver(world: World) -> FakeDriver:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pileus.network import reconcile
 from tests.harness import Client, World
-from tests.spec.network.test_networking import V2, network, port, subnet
+from tests.spec.network.things import V2, network, port, subnet
 
 
 def engine_rows(world: World, port_id: str) -> dict[tuple[str, str], Any]:

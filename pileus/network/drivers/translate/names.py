@@ -27,6 +27,10 @@ def group_name(security_group_id: str) -> str:
     return "pg_" + security_group_id.replace("-", "_")
 
 
+def address_set_name(address_group_id: str, version: int) -> str:
+    return f"ag_{address_group_id.replace('-', '_')}_ip{version}"
+
+
 def switch(network_id: str) -> Ref:
     return Ref("Logical_Switch", "network", network_id)
 

@@ -69,8 +69,30 @@ def _nat(router_id: str, kind: str, external_ip: str, logical_ip: str, part: str
     )
 
 
-def floating_ip_rows(floating_ip: rows.FloatingIP) -> list[Row]:
-    """Nothing until it is given to a port behind a router."""
+def floating_ip_rows(floating_ip: rows.FloatingIP, forwardings: Sequence[rows.PortForwarding] = ()) -> list[Row]:
+    """Nothing until it, or a port of it, leads to a port behind a router."""
+    if forwardings and floating_ip.router_id:
+        return _forwarding(floating_ip, floating_ip.router_id, forwardings)
     if not (floating_ip.router_id and floating_ip.fixed_ip_address):
         return []
     return [_nat(floating_ip.router_id, "dnat_and_snat", floating_ip.floating_ip_address, floating_ip.fixed_ip_address)]
+
+
+def _forwarding(floating_ip: rows.FloatingIP, router_id: str, forwardings: Sequence[rows.PortForwarding]) -> list[Row]:
+    """A load balancer of the router for each protocol, with one backend behind each port."""
+    vips: dict[str, dict[str, str]] = {}
+    for row in forwardings:
+        shift = 0 if row.internal_first == row.internal_last else 1
+        for offset in range(row.external_last - row.external_first + 1):
+            outer = f"{floating_ip.floating_ip_address}:{row.external_first + offset}"
+            inner = f"{row.internal_ip_address}:{row.internal_first + offset * shift}"
+            vips.setdefault(row.protocol, {})[outer] = inner
+    return [
+        Row(
+            table="Load_Balancer",
+            part=protocol,
+            columns={"name": f"pf-floatingip-{floating_ip.id}-{protocol}", "protocol": protocol, "vips": pairs},
+            holders=(Holder(names.router(router_id), "load_balancer"),),
+        )
+        for protocol, pairs in sorted(vips.items())
+    ]

@@ -50,6 +50,22 @@ def group_rows(group: rows.SecurityGroup, rules: Sequence[rows.SecurityGroupRule
     return made
 
 
+def address_group_rows(group: rows.AddressGroup) -> list[Row]:
+    """A set of addresses for each version of IP: rules are written for one of them."""
+    return [
+        Row(
+            table="Address_Set",
+            part=f"ip{version}",
+            columns={
+                "name": names.address_set_name(group.id, version),
+                "addresses": frozenset(a for a in group.addresses if (":" in a) == (version == 6)),
+            },
+            external_ids={"neutron:address_group_name": group.name},
+        )
+        for version in (4, 6)
+    ]
+
+
 def _acl(group: Ref, part: str, direction: str, priority: int, match: str, action: str) -> Row:
     columns: dict[str, Value] = {"direction": direction, "priority": priority, "match": match, "action": action}
     return Row(table="ACL", part=part, columns=columns, holders=(Holder(group, "acls"),))
@@ -61,7 +77,9 @@ def match_of(rule: rows.SecurityGroupRule) -> str:
     version = "ip4" if rule.ethertype == "IPv4" else "ip6"
     far_end = f"{version}.{'src' if inward else 'dst'}"
     parts = [f"{'outport' if inward else 'inport'} == @{names.group_name(rule.security_group_id)}", version]
-    if rule.remote_group_id:
+    if rule.remote_address_group_id:
+        parts.append(f"{far_end} == ${names.address_set_name(rule.remote_address_group_id, int(version[2]))}")
+    elif rule.remote_group_id:
         parts.append(f"{far_end} == ${names.group_name(rule.remote_group_id)}_{version}")
     elif rule.remote_ip_prefix and not _everything(rule.remote_ip_prefix):
         parts.append(f"{far_end} == {ipaddress.ip_network(rule.remote_ip_prefix, strict=False)}")
