@@ -7,7 +7,7 @@ from typing import Any
 from pileus import identity, services
 from pileus.cloud import Cloud
 from pileus.core import clock, log
-from pileus.core.asgi import Edge
+from pileus.core.asgi import SLOW, STREAM, Edge
 from pileus.core.context import Context
 from pileus.core.errors import (
     BadRequest,
@@ -236,16 +236,16 @@ class Application:
         self.cloud = cloud
         self.cloud.routes = RouteTable(services.apis())
         self._proceed = compose(PATH)
-        self.asgi = Edge(self.handle, self.streams)
+        self.asgi = Edge(self.handle, self.kind)
 
     def handle(self, rq: Request) -> Response:
         rq.cloud = self.cloud
         rq.service = self.cloud.routes.service_of(rq.path)
         return self._proceed(rq)
 
-    def streams(self, rq: Request) -> bool:
-        """Does this request's body go to its handler as it arrives?"""
+    def kind(self, rq: Request) -> str:
+        """What the edge has to know before the body is read: how it goes to its handler, and in whose threads."""
         with contextlib.suppress(NotFound, BadRequest, Fault):
             candidates, _ = self.cloud.routes.find(rq.method, rq.path)
-            return candidates[0].stream
-        return False
+            return STREAM if candidates[0].stream else SLOW if candidates[0].slow else ""
+        return ""

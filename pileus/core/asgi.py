@@ -27,15 +27,29 @@ class ClientGone(BadRequest):
     """The client closed the connection before its body was complete."""
 
 
-class Edge:
-    """The ASGI application: `handle` does all that needs a thread; `streams` says whether a request's body is streamed."""
+STREAM, SLOW = "stream", "slow"
 
-    def __init__(self, handle: Handle, streams: Callable[[Request], bool], threads: int = 6, stream_threads: int = 12):
+
+class Edge:
+    """The ASGI application: `handle` does all that needs a thread; `kind` says what kind of request it is.
+
+    STREAM for one whose body is streamed, SLOW for one that may wait for somebody else, as log-ins do: these have threads of
+    their own, so that no number of them keeps the others from being answered.
+    """
+
+    def __init__(
+        self,
+        handle: Handle,
+        kind: Callable[[Request], str],
+        threads: int = 6,
+        stream_threads: int = 12,
+        slow_threads: int = 12,
+    ):
         self.handle = handle
-        self.streams = streams
+        self.kind = kind
         self.pool = Pool(threads)
-        self.stream_threads = stream_threads
-        self._stream_pool: Pool | None = None
+        self._sizes = {STREAM: stream_threads, SLOW: slow_threads}
+        self._pools: dict[str, Pool] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -46,7 +60,8 @@ class Edge:
             await send({"type": "websocket.close", "code": 1000})
             return
         rq = _request(scope)
-        if self.streams(rq):
+        kind = self.kind(rq)
+        if kind == STREAM:
             rq.upload = Upload(receive, asyncio.get_running_loop())
             response = await self.stream_pool.run(self.handle, rq)
         else:
@@ -56,21 +71,24 @@ class Edge:
                 return
             except TooLarge as error:
                 rq.refused = error
-            response = await self.pool.run(self.handle, rq)
+            response = await (self._own(SLOW) if kind == SLOW else self.pool).run(self.handle, rq)
         whole = "http.response.pathsend" in scope.get("extensions", {})
         await self._send(response, rq, send, receive, whole)
 
     @property
     def stream_pool(self) -> Pool:
-        if self._stream_pool is None:
-            self._stream_pool = Pool(self.stream_threads, "stream")
-        return self._stream_pool
+        return self._own(STREAM)
+
+    def _own(self, kind: str) -> Pool:
+        """Its threads, which are there from the first request of that kind."""
+        if kind not in self._pools:
+            self._pools[kind] = Pool(self._sizes[kind], kind)
+        return self._pools[kind]
 
     def stop(self) -> None:
         """Let the threads end when they have done what they were given."""
-        self.pool.stop()
-        if self._stream_pool is not None:
-            self._stream_pool.stop()
+        for pool in (self.pool, *self._pools.values()):
+            pool.stop()
 
     async def _send(self, response: Response, rq: Request, send: Send, receive: Receive, whole: bool) -> None:
         headers = [(key.encode("latin-1"), str(value).encode("utf-8")) for key, value in response.headers.items()]

@@ -38,6 +38,9 @@ class Route:
         # how the transaction around the handler is opened: "write", "read", or "" where the handler does that itself
         self.tx: str = options.pop("tx", "read" if method in ("GET", "HEAD") else "write")
         self.stream: bool = options.pop("stream", False)  # the handler reads `rq.upload` instead of a whole body
+        self.slow: bool = options.pop(
+            "slow", False
+        )  # it asks somebody else, or hashes: it may keep only its like waiting
         self.since: Version | None = version(options["since"]) if options.get("since") else None
         self.until: Version | None = version(options["until"]) if options.get("until") else None
         self.action: str | None = options.pop("action", None)  # the key of an action's body

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pileus.core.asgi import CHUNK, ENOUGH, MAX_BODY, ClientGone, Edge
+from pileus.core.asgi import CHUNK, ENOUGH, MAX_BODY, SLOW, STREAM, ClientGone, Edge
 from pileus.core.wire import FileBody, Request, Response
 
 Message = dict[str, Any]
@@ -75,7 +75,7 @@ class Exchange:
 
 def run(handle: Any, stream: bool = False, **options: Any) -> Exchange:
     async def go() -> Exchange:
-        edge = Edge(handle, lambda rq: stream, threads=1, stream_threads=2)
+        edge = Edge(handle, lambda rq: STREAM if stream else "", threads=1, stream_threads=2)
         try:
             return await Exchange(edge, **options).run()
         finally:
@@ -105,6 +105,32 @@ def test_a_body_that_is_too_large_is_refused_without_reading_all_of_it() -> None
     parts = [part(b"x" * CHUNK, True) for _ in range(MAX_BODY // CHUNK + 50)]
     found = run(echo, parts=parts)
     assert (found.status, found.asked) == (413, MAX_BODY // CHUNK + 1)
+
+
+def test_any_number_of_slow_requests_keeps_only_its_like_waiting() -> None:
+    """They are let go by the quick one: with threads for all alike, it would wait behind them for ever."""
+    let_go = threading.Event()
+
+    def handle(rq: Request) -> Response:
+        if rq.path == "/slow":
+            assert let_go.wait(10)
+        return Response(threading.current_thread().name.encode())
+
+    async def go() -> list[Exchange]:
+        edge = Edge(handle, lambda rq: SLOW if rq.path == "/slow" else "", threads=1, slow_threads=2)
+        try:
+            slow = [asyncio.create_task(Exchange(edge, path="/slow").run()) for _ in range(9)]
+            await asyncio.sleep(0)
+            quick = await Exchange(edge, path="/quick").run()
+            assert not any(task.done() for task in slow)
+            let_go.set()
+            return [quick, *await asyncio.gather(*slow)]
+        finally:
+            let_go.set()
+            edge.stop()
+
+    quick, *slow = asyncio.run(go())
+    assert quick.body == b"request-0" and {found.body for found in slow} <= {b"slow-0", b"slow-1"}
 
 
 def test_head_has_the_headers_and_no_body(tmp_path: Path) -> None:
@@ -145,7 +171,7 @@ def test_a_file_is_read_no_faster_than_the_client_takes_it() -> None:
             yield b"x"
 
     async def go() -> None:
-        edge = Edge(lambda rq: Response(chunks()), lambda rq: False, threads=1, stream_threads=2)
+        edge = Edge(lambda rq: Response(chunks()), lambda rq: "", threads=1, stream_threads=2)
         exchange = Exchange(edge)
         exchange.reads.clear()
         task = asyncio.create_task(exchange.run())
@@ -173,7 +199,7 @@ def test_a_client_that_leaves_while_a_body_is_sent_lets_it_go(tmp_path: Path) ->
     for body in (chunks(), FileBody(tmp_path / "f", after=lambda: ended.append("file"))):
 
         async def go(body: Any = body) -> None:
-            edge = Edge(lambda rq: Response(body), lambda rq: False, threads=1, stream_threads=2)
+            edge = Edge(lambda rq: Response(body), lambda rq: "", threads=1, stream_threads=2)
             exchange = Exchange(edge)
 
             async def send(message: Message) -> None:
@@ -194,7 +220,7 @@ def test_a_body_is_made_no_further_when_its_client_has_left() -> None:
     made: list[int] = []
 
     async def go() -> None:
-        exchange = Exchange(edge := Edge(lambda rq: Response(chunks()), lambda rq: False, threads=1, stream_threads=2))
+        exchange = Exchange(edge := Edge(lambda rq: Response(chunks()), lambda rq: "", threads=1, stream_threads=2))
 
         def leave() -> None:
             exchange.leaves.set()
@@ -285,7 +311,7 @@ def test_an_upload_whose_connection_breaks_is_not_waited_for_for_ever() -> None:
             seen.append("refused")
             return Response(None, 400)
 
-        edge = Edge(take, lambda rq: True, threads=1, stream_threads=1)
+        edge = Edge(take, lambda rq: STREAM, threads=1, stream_threads=1)
         exchange = Exchange(edge)
 
         async def receive() -> Message:
@@ -307,7 +333,7 @@ def test_an_upload_is_read_no_faster_than_it_is_used() -> None:
             may_go.wait(10)
             return Response(str(sum(len(batch) for batch in rq.upload)))
 
-        edge = Edge(take, lambda rq: True, threads=1, stream_threads=1)
+        edge = Edge(take, lambda rq: STREAM, threads=1, stream_threads=1)
         exchange = Exchange(edge, parts=[part(b"x" * CHUNK, True) for _ in range(20)] + [part(b"")])
         task = asyncio.create_task(exchange.run())
         await asyncio.sleep(0.1)
@@ -328,7 +354,7 @@ def test_slow_requests_of_one_kind_do_not_hold_up_the_others() -> None:
                 may_go.wait(10)
             return Response(b"done")
 
-        edge = Edge(handle, lambda rq: rq.path == "/slow", threads=1, stream_threads=2)
+        edge = Edge(handle, lambda rq: STREAM if rq.path == "/slow" else "", threads=1, stream_threads=2)
         slow = [asyncio.create_task(Exchange(edge, path="/slow").run()) for _ in range(2)]
         quick = await Exchange(edge, path="/quick").run()
         assert quick.body == b"done" and not any(task.done() for task in slow)

@@ -90,7 +90,7 @@ def list_application_credentials(rq: Request, found: Target[User]) -> dict[str, 
     return many(rq, "application_credentials", [view(row) for row in rows])
 
 
-@api.post(_AT, policy="identity:create_application_credential", on=owner_before, status=201, tx="")
+@api.post(_AT, policy="identity:create_application_credential", on=owner_before, status=201, tx="", slow=True)
 def create_application_credential(rq: Request, found: Target[User]) -> dict[str, Any]:
     """Make an application credential for the project of the caller's token; its secret is shown this once."""
     if rq.ctx.project_id is None:

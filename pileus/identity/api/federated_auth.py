@@ -74,7 +74,7 @@ def _log_in(
     return settle(rq.cloud.db, work)
 
 
-@api.get(_AUTH, policy=PUBLIC, tx="", status=201)
+@api.get(_AUTH, policy=PUBLIC, tx="", status=201, slow=True)
 def federated_auth(rq: Request) -> Response:
     """Issue an unscoped token to whoever brings a token or an assertion of an identity provider."""
     idp_id, protocol_id = rq.params["idp_id"], rq.params["protocol_id"]
@@ -125,7 +125,7 @@ def _believe(
     return secret, body
 
 
-api.post(_AUTH, policy=PUBLIC, tx="", status=201)(federated_auth)
+api.post(_AUTH, policy=PUBLIC, tx="", status=201, slow=True)(federated_auth)
 
 
 # -- asking for an assertion ---------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def show_service_metadata(rq: Request) -> Response:
 # -- in the browser ------------------------------------------------------------------------------------------------------
 
 
-@api.get(_SSO, policy=PUBLIC, tx="")
+@api.get(_SSO, policy=PUBLIC, tx="", slow=True)
 def websso_by_protocol(rq: Request) -> Response:
     """Send a browser to the one identity provider of a protocol, to log in there."""
     protocol_id = rq.params["protocol_id"]
@@ -201,7 +201,7 @@ def websso_by_protocol(rq: Request) -> Response:
     return _send_away(rq, idps[0], protocol_id)
 
 
-@api.get(_SSO_OF_IDP, policy=PUBLIC, tx="")
+@api.get(_SSO_OF_IDP, policy=PUBLIC, tx="", slow=True)
 def websso_of_provider(rq: Request) -> Response:
     """Send a browser to an identity provider to log in, and give the token to the dashboard when it comes back."""
     idp_id, protocol_id = rq.params["idp_id"], rq.params["protocol_id"]
@@ -218,8 +218,8 @@ def _by_browser(how: Oidc | Saml | None) -> bool:
     return isinstance(how, Oidc) or (isinstance(how, Saml) and bool(how.sso_url))
 
 
-api.post(_SSO, policy=PUBLIC, tx="")(websso_by_protocol)
-api.post(_SSO_OF_IDP, policy=PUBLIC, tx="")(websso_of_provider)
+api.post(_SSO, policy=PUBLIC, tx="", slow=True)(websso_by_protocol)
+api.post(_SSO_OF_IDP, policy=PUBLIC, tx="", slow=True)(websso_of_provider)
 
 
 def _sealer(rq: Request) -> keys.Fernets:

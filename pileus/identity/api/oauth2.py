@@ -26,7 +26,7 @@ class Refused(Exception):
         self.status, self.error, self.why = status, error, why
 
 
-@api.post("/v3/OS-OAUTH2/token", policy=PUBLIC, tx="")
+@api.post("/v3/OS-OAUTH2/token", policy=PUBLIC, tx="", slow=True)
 def issue_access_token(rq: Request) -> Response:
     """Give a client a bearer token for its application credential."""
     try:

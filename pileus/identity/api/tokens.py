@@ -20,7 +20,7 @@ from pileus.identity.tokens.provider import Payload, Token
 from pileus.identity.tokens.receipts import MoreWanted
 
 
-@api.post("/v3/auth/tokens", policy=PUBLIC, tx="", status=201)
+@api.post("/v3/auth/tokens", policy=PUBLIC, tx="", status=201, slow=True)
 def issue_token(rq: Request) -> Response:
     """Authenticate and issue a token."""
     try:

@@ -95,7 +95,7 @@ def expiring(rq: Request) -> list[Where]:
     return found
 
 
-@api.post("/v3/users", policy="identity:create_user", on=new_user, status=201, tx="")
+@api.post("/v3/users", policy="identity:create_user", on=new_user, status=201, tx="", slow=True)
 def create_user(rq: Request, _: Target[None]) -> dict[str, Any]:
     """Create a user."""
     given = creating(rq, USER)
@@ -128,7 +128,7 @@ def user_before(rq: Request, user_id: str) -> Target[User]:
         return _target(users.get_user(tx, user_id))
 
 
-@api.patch("/v3/users/{user_id}", policy="identity:update_user", on=user_before, tx="")
+@api.patch("/v3/users/{user_id}", policy="identity:update_user", on=user_before, tx="", slow=True)
 def update_user(rq: Request, found: Target[User]) -> dict[str, Any]:
     """Change a user; a new password, or being disabled, voids the user's tokens."""
     values = updating(rq, USER, found.row)
@@ -152,7 +152,7 @@ def delete_user(rq: Request, found: Target[User]) -> None:
     users.delete_user(rq.tx, found.row)
 
 
-@api.post("/v3/users/{user_id}/password", policy=PUBLIC, status=204, tx="")
+@api.post("/v3/users/{user_id}/password", policy=PUBLIC, status=204, tx="", slow=True)
 def change_password(rq: Request) -> None:
     """Change one's own password; the old one is what proves who asks."""
     given = rq.unwrap("user")

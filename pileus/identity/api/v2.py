@@ -64,7 +64,7 @@ def show_extension(rq: Request) -> dict[str, Any]:
     raise NotFound(f"Could not find extension: {rq.params['alias'][:64]}.")
 
 
-@api.post("/v2.0/tokens", policy=PUBLIC, tx="")
+@api.post("/v2.0/tokens", policy=PUBLIC, tx="", slow=True)
 def issue_v2_token(rq: Request) -> dict[str, Any]:
     """Authenticate and issue a token in the form of version 2.0."""
     asked = authentication.parse({"auth": _lifted(rq.unwrap("auth"))})

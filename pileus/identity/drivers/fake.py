@@ -1,4 +1,6 @@
-"""A directory in memory: it keeps state, and can be told to be down."""
+"""A directory in memory: it keeps state, and can be told to be down, or to keep everybody waiting."""
+
+import threading
 
 from pileus.core.errors import Unavailable
 from pileus.identity.ldap.entries import Circle, Person, plain
@@ -10,12 +12,18 @@ class FakeDirectory:
         self.passwords: dict[str, str] = {}
         self.groups: dict[str, Circle] = {}
         self.down = False
+        self.let_go = threading.Event()  # while it is not set, nothing is answered
+        self.let_go.set()
+        self.waiting = 0
 
     def add(self, person: Person, password: str) -> None:
         self.persons[person.dn] = person
         self.passwords[person.dn] = password
 
     def _answer(self) -> None:
+        self.waiting += 1
+        self.let_go.wait()
+        self.waiting -= 1
         if self.down:
             raise Unavailable("The domain's directory does not answer as it should; try again.")
 

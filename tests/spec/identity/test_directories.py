@@ -1,7 +1,9 @@
 """Domains whose users and groups a directory keeps. Here it is a fake one; `tests/live/test_ldap.py` has a real one."""
 
+import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from pileus.identity.drivers.fake import FakeDirectory
@@ -170,6 +172,30 @@ def test_a_directory_that_is_down_refuses_log_ins_and_nothing_else(corp: Corp) -
     corp.follow()
     assert corp.names("users") == ["alice"]
     Client(corp.admin.application, answer.headers["x-subject-token"]).get("/v3/auth/projects").ok()
+
+
+def test_log_ins_that_hang_keep_nobody_else_waiting(corp: Corp) -> None:
+    """More of them than there are threads for requests: the quick one alone lets them go."""
+    corp.add("alice")
+    user = {"name": "alice", "domain": {"id": corp.domain["id"]}, "password": "secret"}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
+
+    async def go() -> list[int]:
+        transport = httpx.ASGITransport(app=corp.world.application.asgi)
+        async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test:5000") as client:
+            hanging = [asyncio.create_task(client.post("/v3/auth/tokens", json=body)) for _ in range(9)]
+            while corp.directory.waiting < len(hanging):
+                await asyncio.sleep(0.005)
+            listed = await client.get("/v3/users", headers={"x-auth-token": corp.admin.token or ""})
+            assert listed.status_code == 200 and not any(task.done() for task in hanging)
+            corp.directory.let_go.set()
+            return [answer.status_code for answer in await asyncio.gather(*hanging)]
+
+    corp.directory.let_go.clear()
+    try:
+        assert asyncio.run(asyncio.wait_for(go(), 30)) == [201] * 9
+    finally:
+        corp.directory.let_go.set()
 
 
 def test_two_of_a_name_are_told_apart(corp: Corp) -> None:
