@@ -11,12 +11,12 @@ from pileus.core.tables import columns
 from pileus.identity.federation.store import UsedAssertion
 from pileus.identity.ldap.reconcile import follow_directories
 from pileus.identity.login import compliance
-from pileus.identity.store import AccessToken, Membership, Nonce, RequestToken, Revocation, Trust, changed
+from pileus.identity.store import AccessToken, Membership, Nonce, RequestToken, Trust, changed
 from pileus.identity.tokens import revocations
 
 _ENDED = [
     sql(sa.delete(kind.expires_at.table).where(kind.expires_at < sa.bindparam("now")))
-    for kind in [columns(struct) for struct in (Revocation, Trust, RequestToken, AccessToken, Nonce, UsedAssertion)]
+    for kind in [columns(struct) for struct in (Trust, RequestToken, AccessToken, Nonce, UsedAssertion)]
 ]
 
 

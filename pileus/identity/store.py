@@ -223,17 +223,9 @@ class AccessRule(msgspec.Struct):
     path: str
 
 
-@table("revocations")
-class Revocation(msgspec.Struct):
-    """One token, by its audit id; the row may go when the token would have expired."""
-
-    audit_id: Key
-    expires_at: str
-
-
-@table("revocation_events", index=[("revoked_at",)])
+@table("revocation_events", index=[("revoked_at",), ("audit_id",)])
 class RevocationEvent(msgspec.Struct):
-    """What voided tokens: all that are of these and were issued before."""
+    """What voided tokens: all that are of these and were issued before. One token alone is meant by its `audit_id`."""
 
     id: Key
     issued_before: str

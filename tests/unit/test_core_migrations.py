@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -45,3 +46,15 @@ def test_a_database_of_a_newer_release_is_refused_with_a_sentence(tmp_path: Path
         tx.connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(ValueError, match="newer pileus"):
         schema.upgrade(db)
+
+
+def test_a_token_that_was_revoked_before_an_upgrade_stays_so(tmp_path: Path) -> None:
+    services.stores()
+    db = Database(f"sqlite:///{tmp_path}/old.db")
+    command.upgrade(schema.alembic(db), "0010")
+    with db.write() as tx:
+        tx.connection.execute("INSERT INTO revocations VALUES ('one', '2999-01-01T00:00:00.000000Z')")
+    schema.migrate(db)
+    with db.read() as tx:
+        found = tx.connection.execute("SELECT audit_id FROM revocation_events").fetchall()
+    assert [row[0] for row in found] == ["one"]

@@ -29,7 +29,7 @@ from pileus.identity.store import (
     AccessToken,
     ApplicationCredential,
     Project,
-    Revocation,
+    RevocationEvent,
     Role,
     Trust,
     User,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 FOLDER, JWS_FOLDER = "keys", "keys-jws"  # in the state folder
 PROVIDERS = ("fernet", "jws")
+EXPIRED_WINDOW = 2 * 86_400  # seconds: how long services may go on with work that a token began while it was good
 _MOST = 20_000  # tokens remembered
 _MOST_BODIES = 2_000  # encoded, with their catalogs: some KiB each
 _POLL = 0.25  # seconds between looks at the generation where asking costs a round trip
@@ -212,7 +213,7 @@ class Tokens:
     def load(self, tx: Tx, secret: str, expired: float = 0) -> Token | None:
         """A token with everything it means now, or None when it is void; it may have ended `expired` seconds ago."""
         payload = self.read(secret, expired)
-        if payload is None or any(tx.find(Revocation, audit_id=audit_id) for audit_id in payload.audit_ids[:1]):
+        if payload is None or tx.find(RevocationEvent, audit_id=payload.audit_ids[0]) is not None:
             return None
         try:
             token = resolve(tx, payload)

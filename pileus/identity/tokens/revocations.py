@@ -1,7 +1,7 @@
 """Revocation events: the record of what voided tokens, for those who keep validated ones (`GET /v3/OS-REVOKE/events`).
 
-The record decides nothing here: a token is looked up with all that it stands for. It is kept as long as the last token that
-an event may have voided could have lived.
+Here it decides about tokens that were revoked one by one: of all else a token is looked up with what it stands for. It is
+kept as long as the last token that an event may have voided could have been asked about.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from pileus.core import clock
 from pileus.core.db import Tx, sql
 from pileus.core.tables import columns, shape
 from pileus.identity.store import RevocationEvent
+from pileus.identity.tokens.provider import EXPIRED_WINDOW
 
 _MARGIN = 1800  # seconds that another's clock may be behind
 _SINCE = sql(
@@ -36,7 +37,7 @@ def since(tx: Tx, moment: str) -> list[RevocationEvent]:
 
 def forget(tx: Tx, token_seconds: int) -> None:
     """What can concern no token any more."""
-    tx.execute(_FORGET, before=clock.after(-token_seconds - _MARGIN))
+    tx.execute(_FORGET, before=clock.after(-token_seconds - EXPIRED_WINDOW - _MARGIN))
 
 
 _WORDS = {

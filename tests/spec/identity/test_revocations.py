@@ -8,8 +8,10 @@ import pytest
 from pileus.cloud import Cloud
 from pileus.core import clock
 from pileus.identity import store
+from pileus.identity.reconcile import forget_expired
 from pileus.identity.store import RevocationEvent
 from pileus.identity.tokens import keys, revocations, rotation
+from pileus.identity.tokens.provider import EXPIRED_WINDOW
 from pileus.settings import Settings
 from tests.harness import Client, World, eventually
 from tests.postgres import Postgres
@@ -73,13 +75,25 @@ def test_a_moment_that_is_none_is_refused(admin: Client, since: str) -> None:
     admin.get(f"/v3/OS-REVOKE/events?since={since}").refused(400, "since")
 
 
-def test_events_are_kept_as_long_as_a_token_may_live(fresh: World) -> None:
-    seconds = fresh.cloud.settings.token_seconds
+def test_events_are_kept_as_long_as_a_token_may_be_asked_about(fresh: World) -> None:
+    seconds = fresh.cloud.settings.token_seconds + EXPIRED_WINDOW
     with fresh.cloud.db.write() as tx:
         for id, age in (("old", seconds + 3600), ("young", seconds - 60)):
             tx.insert(RevocationEvent(id, clock.after(-age), clock.after(-age), user_id="u"))
-        revocations.forget(tx, seconds)
+    forget_expired(fresh.cloud)
+    with fresh.cloud.db.read() as tx:
         assert [row.id for row in tx.select(RevocationEvent)] == ["young"]
+
+
+def test_a_token_that_was_revoked_stays_void_when_it_has_ended(fresh: World) -> None:
+    service, tokens = fresh.client("service"), fresh.cloud.tokens
+    payload = tokens.payload(service.user_id, ["password"], expires_at=clock.after(-60))
+    secret = tokens.seal(payload)
+    service.get("/v3/auth/tokens?allow_expired=1", x_subject_token=secret).ok(200)
+    with fresh.cloud.db.write() as tx:
+        revocations.note(tx, audit_id=payload.audit_ids[0])
+    forget_expired(fresh.cloud)
+    service.get("/v3/auth/tokens?allow_expired=1", x_subject_token=secret).refused(404)
 
 
 def test_another_controller_hears_of_a_revoked_token_and_takes_up_new_keys(

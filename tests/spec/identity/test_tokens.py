@@ -15,8 +15,6 @@ from pileus import services
 from pileus.core import clock
 from pileus.core.routes import RouteTable
 from pileus.identity.login import passwords
-from pileus.identity.reconcile import forget_expired
-from pileus.identity.store import Revocation
 from tests.harness import Client, World
 from tests.spec.identity.identities import auth, caller, log_in, make, unique
 
@@ -115,15 +113,6 @@ def test_the_json_home_says_where_everything_is(anonymous: Client) -> None:
     assert set(grants["href-vars"]) == {"project_id", "user_id", "role_id"}
     for where in resources.values():
         assert anonymous.get(where.get("href", "/v3")).status != 404
-
-
-def test_revocations_are_forgotten_when_the_tokens_they_void_have_ended(fresh: World) -> None:
-    with fresh.cloud.db.write() as tx:
-        tx.insert(Revocation("ended", "2001-01-01T00:00:00.000000Z"))
-        tx.insert(Revocation("not ended", "2999-01-01T00:00:00.000000Z"))
-    forget_expired(fresh.cloud)
-    with fresh.cloud.db.read() as tx:
-        assert [row.audit_id for row in tx.select(Revocation)] == ["not ended"]
 
 
 def test_a_token_says_exactly_this(world: World, anonymous: Client) -> None:
