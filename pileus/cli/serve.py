@@ -33,10 +33,12 @@ def command(state: Path) -> None:
     from pileus.app import Application
     from pileus.cloud import Cloud, prepare
     from pileus.identity import check_keys
+    from pileus.image import check_stores
 
     try:
         prepare(settings).close()
         check_keys(settings.folder)
+        check_stores(settings)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     services.load()

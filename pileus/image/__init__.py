@@ -9,6 +9,7 @@ from typing import Any
 from pileus.core.errors import Conflict, EngineUnavailable
 from pileus.core.signatures import BadSignature, Signed
 from pileus.image.data import local_path, upload
+from pileus.image.drivers import check as check_stores
 from pileus.image.drivers.base import StoreError
 from pileus.image.images import create_image, delete_image, get_image, update_image
 from pileus.image.signatures import signed
@@ -54,6 +55,7 @@ __all__ = [
     "ACTIVE",
     "QUEUED",
     "Image",
+    "check_stores",
     "create_image",
     "delete_image",
     "get_image",

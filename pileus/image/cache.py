@@ -124,43 +124,51 @@ def filling(cloud: Any, image: Image, chunks: Iterable[bytes], must: bool = Fals
     prune(stores, image.size or 0)
     try:
         writer: Any = stores.cached.create(image.id)
-    except StoreFull as error:
+    except (StoreFull, StoreError) as error:
         if must:
-            raise StoreError(f"the cache is full: {error}") from None
+            raise StoreError(f"the cache does not take it: {error}") from None
         yield from chunks
         return
-    keeping = True
     try:
-        with Digest(image.os_hash_algo or "sha512") as digest, Digest("md5") as md5:
-            size = 0
-            for chunk in chunks:
-                size += len(chunk)
-                digest.eat(chunk)
-                md5.eat(chunk)
-                if keeping:
-                    try:
-                        writer.write(chunk)
-                    except StoreFull as error:
-                        if must:
-                            raise StoreError(f"the cache is full: {error}") from None
-                        keeping = False
-                yield chunk
-            value, checksum = digest.finish(), md5.finish()
-        wrong = (image.os_hash_value is not None and value != image.os_hash_value) or image.size not in (None, size)
-        if wrong:
-            _log.warning("remote data is not what it was", extra={"image": image.id})
-            if must:
-                raise StoreError(f"the data of image {image.id} is not what its hash says")
-        if keeping and not wrong:
-            writer.finish()
-            _learn(cloud, image, value, checksum)
-        else:
-            writer.discard()
+        yield from _kept(cloud, image, chunks, writer, must)
     except BaseException:
         writer.discard()
         raise
     finally:
         writer.close()
+
+
+def _kept(cloud: Any, image: Image, chunks: Iterable[bytes], writer: Any, must: bool) -> Iterator[bytes]:
+    keeping = True
+
+    def keep(action: Any, *arguments: Any) -> bool:
+        """A cache that fails is no reason for a download to fail."""
+        try:
+            action(*arguments)
+        except (StoreFull, StoreError) as error:
+            if must:
+                raise StoreError(f"the cache does not take it: {error}") from None
+            return False
+        return True
+
+    with Digest(image.os_hash_algo or "sha512") as digest, Digest("md5") as md5:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            digest.eat(chunk)
+            md5.eat(chunk)
+            keeping = keeping and keep(writer.write, chunk)
+            yield chunk
+        value, checksum = digest.finish(), md5.finish()
+    wrong = (image.os_hash_value is not None and value != image.os_hash_value) or image.size not in (None, size)
+    if wrong:
+        _log.warning("remote data is not what it was", extra={"image": image.id})
+        if must:
+            raise StoreError(f"the data of image {image.id} is not what its hash says")
+    if keeping and not wrong and keep(writer.finish):
+        _learn(cloud, image, value, checksum)
+    else:
+        writer.discard()
 
 
 def _learn(cloud: Any, image: Image, value: str, checksum: str) -> None:

@@ -1,6 +1,6 @@
 """An image's bytes: in as a stream, checked and hashed while they pass; out in whole or in part."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,11 @@ def owner(key: str) -> str:
 
 
 def writable_store(stores: Stores, name: str | None) -> Store:
-    """The store a client names for new data, or the default one. Raises BadRequest."""
-    if name is None:
-        return stores.default
-    if name not in stores.writable:
+    """The store a client names for new data, or the default one. Raises BadRequest, Unavailable."""
+    if name is not None and name not in stores.writable:
         raise BadRequest(f"There is no store {name[:100]!r} to write to; there is {', '.join(stores.writable)}.")
-    return stores[name]
+    found: Store = storing(stores.__getitem__, name or stores.default_name)
+    return found
 
 
 def upload(
@@ -162,20 +161,25 @@ def storing(action: Any, *arguments: Any) -> Any:
     except StoreFull as error:
         raise TooLarge(f"The store for images is full: {error}.", detail=str(error)) from None
     except StoreError as error:
-        raise Unavailable(f"The store for images does not work: {error}", detail=str(error)) from None
+        raise Unavailable(
+            f"The store for images does not work: {error}.", detail=f"{error} ({error.__cause__!r})"
+        ) from None
 
 
 # -- out ---------------------------------------------------------------------------------------------------------------
 
 
-def read(cloud: Any, image: Image, offset: int = 0, length: int | None = None) -> FileBody | Iterator[bytes]:
-    """The bytes from the best place there is: a file of ours, the cache, the heaviest store that answers.
+def read(
+    cloud: Any, image: Image, offset: int = 0, length: int | None = None, preferred: Sequence[str] = ()
+) -> FileBody | Iterator[bytes]:
+    """The bytes from the best place there is: a file of ours, the cache, the `preferred` store or else the heaviest that
+    answers.
 
     A whole read of remote data fills the cache on its way. Raises NotFound, Unavailable.
     """
     stores: Stores = cloud.drivers["image"]
     unreachable: list[str] = []
-    for location in in_order(stores, image):
+    for location in in_order(stores, image, preferred):
         try:
             store = stores[location.store]
             if not store.remote:
@@ -208,6 +212,10 @@ def local_path(cloud: Any, image: Image) -> Path:
     raise problem
 
 
-def in_order(stores: Stores, image: Image) -> list[Location]:
-    """The heaviest store's first; of one weight, as they were added."""
-    return sorted(image.locations, key=lambda location: -stores.weight(location.store))
+def in_order(stores: Stores, image: Image, preferred: Sequence[str] = ()) -> list[Location]:
+    """The `preferred` stores' in that order, then the heaviest store's first; of one weight, as they were added."""
+    wish = {name: place for place, name in reversed(list(enumerate(preferred)))}
+    return sorted(
+        image.locations,
+        key=lambda location: (wish.get(location.store, len(preferred)), -stores.weight(location.store)),
+    )

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,13 +14,15 @@ from typing import Any
 
 import pytest
 
+from pileus.core.errors import EngineError
 from pileus.core.wire import FileBody
-from pileus.image import reconcile
+from pileus.image import drivers, reconcile
 from pileus.image.data import upload
 from pileus.image.drivers.base import Store, StoreFull
 from pileus.image.drivers.fake import FakeStore
 from pileus.image.drivers.filesystem import FileStore
 from pileus.image.store import Image
+from pileus.settings import Settings
 from tests.harness import World
 from tests.spec.image.images import BYTES, IMAGES, bare, show
 
@@ -118,6 +121,48 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_a_folder_that_cannot_be_used_is_told_before_anything_is_served(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "there").mkdir()
+    for wrong, folder in ({"read_only": False}, tmp_path / "file/images"), ({"read_only": True}, tmp_path / "missing"):
+        stores = [{"type": "file", "id": "file"}, {"type": "file", "id": "far", "path": str(folder), **wrong}]
+        with pytest.raises(ValueError, match=rf"the store far: there is no folder {folder}"):
+            drivers.check(Settings(state=str(tmp_path), image={"stores": stores}))
+    with pytest.raises(ValueError, match="no store to write to"):
+        drivers.check(Settings(state=str(tmp_path), image={"default_store": "moon"}))
+    near = {"type": "file", "id": "near", "path": str(tmp_path / "there"), "read_only": True}
+    drivers.check(Settings(state=str(tmp_path), image={"stores": [{"type": "file", "id": "file"}, near]}))
+    assert list((tmp_path / "there").iterdir()) == [], "a read-only store's folder is left alone"
+
+
+@pytest.mark.parametrize("broken", ["gone", "a file"])
+def test_a_folder_that_breaks_later_is_told_and_the_other_stores_serve(tmp_path: Path, broken: str) -> None:
+    far = tmp_path / "far"
+    stores = [{"type": "file", "id": "file"}, {"type": "file", "id": "far", "path": str(far), "weight": 9}]
+    world = World(tmp_path / "cloud", image={"stores": stores})
+    try:
+        member = world.client("member", "reader")
+        there, later = bare(member), bare(member)
+        path, to_far = f"{IMAGES}/{there['id']}/file", {**BYTES, "x-image-meta-store": "far"}
+        member.request("PUT", path, headers=to_far, upload=iter([b"x"])).ok(204)
+        shutil.rmtree(far)
+        if broken == "a file":
+            far.touch()
+        member.get(path).refused(503, "at present")
+        fault = member.request("PUT", f"{IMAGES}/{later['id']}/file", headers=to_far, upload=iter([b"x"]))
+        fault.refused(503, "store far")
+        assert str(tmp_path) not in fault.raw.decode(), "where it is, is the operator's business"
+        assert show(member, later)["status"] == "queued"
+        upload_to = f"{IMAGES}/{later['id']}/file"
+        member.request("PUT", upload_to, headers=BYTES, upload=iter([b"x"])).ok(204)
+        assert "cannot be looked at" in str(list(reconcile.differences(world.cloud)))
+        with pytest.raises(EngineError, match="far"):
+            reconcile.reconcile(world.cloud)
+        member.delete(f"{IMAGES}/{there['id']}").ok(204)
+    finally:
+        world.stop()
+
+
 def test_a_sweep_between_birth_and_lock_takes_nothing_from_a_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +185,7 @@ import sys, time
 from pileus.cloud import Cloud
 from pileus.image.data import upload
 from pileus.image.store import Image
+from pileus.settings import Settings
 from pileus.settings import Settings
 
 def chunks():

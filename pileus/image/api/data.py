@@ -20,6 +20,7 @@ def upload_image(rq: Request, found: Image) -> None:
 @api.get("/v2/images/{image_id}/file", policy="download_image", on=image, tx="")
 def download_image(rq: Request, found: Image) -> Response:
     """Download an image's data, or a range of it."""
+    preferred = _preferred(rq, found)
     if found.status == DEACTIVATED and "admin" not in rq.ctx.roles:
         raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
     if found.status not in (ACTIVE, DEACTIVATED) or not found.locations:
@@ -28,9 +29,20 @@ def download_image(rq: Request, found: Image) -> Response:
     asked = partial.asked(rq, size, etag)
     if isinstance(asked, Response):
         return asked
-    body = data.read(rq.cloud, found, *(asked or (0, size)))
+    body = data.read(rq.cloud, found, *(asked or (0, size)), preferred=preferred)
     sums = {"content-md5": found.checksum} if found.checksum else {}
     return partial.respond(body, asked, size, {"content-type": BYTES, "etag": etag, **sums})
+
+
+def _preferred(rq: Request, found: Image) -> list[str]:
+    """The stores a client would rather have the data from (`?prefer=near,far`). Raises Forbidden, BadRequest."""
+    names = [name.strip() for name in (rq.query.get("prefer") or "").split(",") if name.strip()]
+    if names:
+        rq.authorize("download_from_store", found)
+    for name in names:
+        if name not in rq.cloud.drivers["image"]:
+            raise BadRequest(f"Invalid value for prefer: there is no store {name[:100]!r}.")
+    return names
 
 
 def announced(rq: Request) -> int | None:

@@ -38,6 +38,7 @@ def list_image_tasks(rq: Request, found: Image) -> dict[str, Any]:
 @api.get("/v2/tasks", policy="tasks_api_access")
 def list_tasks(rq: Request) -> dict[str, Any]:
     """List what was asked of all images, newest first."""
+    rq.authorize("get_tasks")
     limit = rq.query.number("limit")
     where = [paging.Where(name, "eq", rq.query.get(name)) for name in ("type", "status") if name in rq.query]
     found = paging.page(
@@ -57,6 +58,7 @@ def list_tasks(rq: Request) -> dict[str, Any]:
 @api.post("/v2/tasks", policy="tasks_api_access", status=201)
 def create_task(rq: Request) -> Response:
     """Make an image of what lies at an address."""
+    rq.authorize("add_task")
     kind, given = rq.json.get("type"), rq.json.get("input")
     if kind != "import":
         raise BadRequest(f"Invalid input: there are no tasks of type {str(kind)[:50]!r}; there is 'import'.")
@@ -81,4 +83,5 @@ def task(rq: Request, task_id: str) -> Task:
 @api.get("/v2/tasks/{task_id}", policy="tasks_api_access", on=task)
 def show_task(rq: Request, found: Task) -> dict[str, Any]:
     """Show what was asked, and how it ended."""
+    rq.authorize("get_task", found)
     return task_view(found)

@@ -50,6 +50,13 @@ class Stores:
     def writable(self) -> list[str]:
         return [store.id for store in self.declared if not store.read_only]
 
+    def check(self) -> None:
+        """Called before anything is served. Raises StoreError for a folder that cannot be used."""
+        files = [FileStore(self._folder(store), store.id, read_only=store.read_only)
+                 for store in self.declared if isinstance(store, o.FileOptions)]  # fmt: skip
+        for store in (*files, self.staging, self.cached):
+            store.check()
+
     def holding(self) -> Iterator[Store]:
         """Every place where data of ours can lie."""
         yield self.staging
@@ -80,8 +87,7 @@ class Stores:
     def _make(self, options: o.StoreOptions) -> Store:
         markers = self.folder / "writing" / options.id
         if isinstance(options, o.FileOptions):
-            folder = Path(options.path) if options.path else self._own(options.id)
-            return FileStore(folder, options.id, options.weight, options.description, options.read_only)
+            return FileStore(self._folder(options), options.id, options.weight, options.description, options.read_only)
         if isinstance(options, o.HttpOptions):
             from pileus.image.drivers.http import HttpStore
 
@@ -100,11 +106,26 @@ class Stores:
             return RbdStore(options, markers)
         raise ValueError(f"there are no stores like {options.id}")
 
-    def _own(self, name: str) -> Path:
-        """In the state folder: the one that is there from the start is `images` itself, others are folders in it."""
-        return self.folder if name == "file" else self.folder / f"store-{name}"
+    def _folder(self, options: o.FileOptions) -> Path:
+        """In the state folder unless it is said: the one from the start is `images` itself, others are folders in it."""
+        if options.path:
+            return Path(options.path)
+        return self.folder if options.id == "file" else self.folder / f"store-{options.id}"
 
 
 def make(cloud: Any) -> Stores:
     """Files in the state folder, also in a cloud of fakes: two processes serve one cloud, and share nothing else."""
-    return Stores(o.load(cloud.settings.image), cloud.settings.folder / "images")
+    return of(cloud.settings)
+
+
+def of(settings: Any) -> Stores:
+    """Raises ValueError for settings that make no sense."""
+    return Stores(o.load(settings.image), settings.folder / "images")
+
+
+def check(settings: Any) -> None:
+    """Can this controller keep images as its settings say? Raises ValueError, with what is wrong."""
+    try:
+        of(settings).check()
+    except StoreError as error:
+        raise ValueError(f"cloud.json, image.stores: {error}.") from None

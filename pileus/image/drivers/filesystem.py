@@ -20,17 +20,22 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
-def _room() -> Iterator[None]:
+def _said(name: str) -> Iterator[None]:
+    """What the file system says, in a store's words; that a file is not there, it says itself."""
     try:
         yield
+    except FileNotFoundError:
+        raise
     except OSError as error:
         if error.errno in _FULL:
             raise StoreFull(os.strerror(error.errno or 0)) from error
-        raise
+        raise StoreError(
+            f"the store {name}: {os.strerror(error.errno or 0)}"
+        ) from error  # which path is not for clients
 
 
 class FileStore:
-    """A folder: the state folder's `images`, or any other."""
+    """A folder: the state folder's `images`, or any other. `check`, and each use, tells what is wrong with it."""
 
     kind = "file"
     remote = False
@@ -41,7 +46,21 @@ class FileStore:
         self.name, self.weight, self.description, self.read_only = name, weight, description, read_only
         self.folder = folder
         self.incoming = folder / "incoming"
-        self.incoming.mkdir(parents=True, exist_ok=True)
+        if not read_only:
+            with contextlib.suppress(OSError):
+                self.incoming.mkdir(parents=True, exist_ok=True)
+
+    def check(self) -> None:
+        """Raises StoreError when the folder is not what the store needs."""
+        needed = [(self.folder, os.R_OK | os.X_OK)]
+        if not self.read_only:
+            needed += [(folder, os.R_OK | os.W_OK | os.X_OK) for folder in (self.folder, self.incoming)]
+        for folder, access in needed:
+            if not folder.is_dir():
+                raise StoreError(f"the store {self.name}: there is no folder {folder}, and it cannot be made")
+            if not os.access(folder, access):
+                verb = "written" if access & os.W_OK else "read"
+                raise StoreError(f"the store {self.name}: the folder {folder} cannot be {verb}")
 
     def url(self, key: str) -> str:
         return (self.folder / key).absolute().as_uri()
@@ -53,8 +72,11 @@ class FileStore:
         if self.read_only:
             raise StoreError(f"{self.name} is read-only")
         path = self.incoming / key
-        with _room():
-            return _FileWriter(key, born_locked(path), path, self.folder / key)
+        with _said(self.name):
+            try:
+                return _FileWriter(self.name, key, born_locked(path), path, self.folder / key)
+            except FileNotFoundError as error:
+                raise StoreError(f"the store {self.name}: its folder is not there") from error
 
     def take(self, key: str, source: Path) -> bool:
         """Make a whole file of the same file system this key's data without a copy; False where that cannot be."""
@@ -72,21 +94,30 @@ class FileStore:
 
     def path(self, key: str) -> Path:
         path = self.folder / key
-        if not path.is_file():
-            raise FileNotFoundError(path)
+        with _said(self.name):
+            if not path.is_file():
+                if not (self.folder if self.read_only else self.incoming).is_dir():
+                    raise StoreError(f"the store {self.name}: its folder is not there")
+                raise FileNotFoundError(path)
         return path
 
     def delete(self, key: str) -> None:
-        (self.folder / key).unlink(missing_ok=True)
+        with _said(self.name):
+            (self.folder / key).unlink(missing_ok=True)
 
     def keys(self) -> set[str]:
-        # incoming first: a file that moves between the two looks is seen twice, never missed
-        arriving = {entry.name for entry in os.scandir(self.incoming)}
-        return arriving | {entry.name for entry in os.scandir(self.folder) if entry.is_file()}
+        if self.read_only:
+            return set()
+        try:
+            # incoming first: a file that moves between the two looks is seen twice, never missed
+            arriving = {entry.name for entry in os.scandir(self.incoming)}
+            return arriving | {entry.name for entry in os.scandir(self.folder) if entry.is_file()}
+        except OSError as error:
+            raise StoreError(f"the store {self.name}: {os.strerror(error.errno or 0)}") from error
 
     def being_written(self, key: str) -> bool:
         for path in (self.incoming / key, self.folder / key):  # in this order: it may move meanwhile
-            with locked(path) as state:
+            with _said(self.name), locked(path) as state:
                 if state == "busy":
                     return True
         return False
@@ -95,7 +126,7 @@ class FileStore:
         deleted = []
         for key in keys:
             for path in (self.incoming / key, self.folder / key):
-                with locked(path) as state:
+                with _said(self.name), locked(path) as state:
                     # asked under the lock: whoever had it before has told the database how it ended
                     if state == "free" and not wanted(key):
                         path.unlink(missing_ok=True)
@@ -109,8 +140,9 @@ class _FileWriter:
     What does not fill a buffer, and the end, is written the usual way; so is all where the file system knows no other.
     """
 
-    def __init__(self, key: str, file: int, arriving: Path, final: Path):
+    def __init__(self, store: str, key: str, file: int, arriving: Path, final: Path):
         self.key = key
+        self._store = store
         self._file = file
         self._arriving = arriving
         self._final = final
@@ -132,7 +164,7 @@ class _FileWriter:
                 self._flush()
 
     def finish(self) -> None:
-        with _room():
+        with _said(self._store):
             self._set_direct(False)
             self._flush()
             os.fdatasync(self._file)  # a row never names data that a power cut can still take away
@@ -154,7 +186,7 @@ class _FileWriter:
     def _flush(self) -> None:
         if self._buffer is None or not self._filled:
             return
-        with memoryview(self._buffer) as whole, _room():
+        with memoryview(self._buffer) as whole, _said(self._store):
             done = 0
             while done < self._filled:
                 try:

@@ -1,5 +1,5 @@
 """What each role may do on each route of images: one table, held against every route there is (metadata definitions have
-theirs in test_metadefs.py), and the names of the rules."""
+theirs in test_metadefs.py); the rules themselves are in test_rules.py."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -149,21 +149,3 @@ def test_who_may_show_an_image_how_far(cast: dict[str, Client], visibility: str,
         name for name, client in cast.items() if client.post(f"{V}/images", {"visibility": visibility}).status == 201
     }
     assert allowed == who
-
-
-# OpenStack's names; an operator's policy file may speak of each
-NAMES = """
-context_is_admin default service_api add_image delete_image get_image get_images modify_image publicize_image
-communitize_image download_image upload_image get_image_location set_image_location delete_image_location add_member
-delete_member get_member get_members modify_member deactivate reactivate tasks_api_access stores_info_detail
-metadef_default metadef_admin get_metadef_namespace get_metadef_namespaces modify_metadef_namespace
-add_metadef_namespace delete_metadef_namespace get_metadef_object get_metadef_objects modify_metadef_object
-add_metadef_object delete_metadef_object list_metadef_resource_types get_metadef_resource_type
-add_metadef_resource_type_association remove_metadef_resource_type_association get_metadef_property
-get_metadef_properties modify_metadef_property add_metadef_property remove_metadef_property get_metadef_tag
-get_metadef_tags modify_metadef_tag add_metadef_tag add_metadef_tags delete_metadef_tag delete_metadef_tags
-"""
-
-
-def test_the_rules_have_openstacks_names(world: World) -> None:
-    assert set(NAMES.split()) <= set(world.cloud.policies["image"].rules)

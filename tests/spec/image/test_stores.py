@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from pileus.image import reconcile
+from pileus.image.store import Image, Location
 from tests.harness import Answer, Client, World, eventually
-from tests.spec.image.images import BYTES, IMAGES, active, bare, change, data, ended, show, upload
+from tests.spec.image.images import BYTES, IMAGES, active, bare, bring_in, change, data, ended, show, upload
 from tests.spec.image.web import Web
 
 
@@ -17,6 +18,11 @@ def add(client: Client, image: dict[str, Any], url: str, **more: Any) -> Answer:
 
 def given(client: Client, image: dict[str, Any], url: Any, **validation: Any) -> Answer:
     return client.post(f"{IMAGES}/{image['id']}/locations", {"url": url, "validation_data": validation})
+
+
+def locations_of(world: World, image: dict[str, Any]) -> list[Location]:
+    with world.cloud.db.read() as tx:
+        return list(tx.get(Image, id=image["id"]).locations)
 
 
 def test_stores_are_told_with_what_they_are(importer: Client, operator: Client) -> None:
@@ -40,6 +46,21 @@ def test_an_upload_goes_to_the_store_it_names(importer: Client) -> None:
     importer.request("PUT", path, headers={**BYTES, "x-image-meta-store": "cheap"}, upload=iter([b"x"])).ok(204)
     shown = show(importer, image)
     assert shown["stores"] == "cheap" and "store-cheap" in shown["direct_url"] and data(importer, image) == b"x"
+
+
+def test_a_download_comes_from_the_stores_the_client_prefers(wide: World, importer: Client, operator: Client) -> None:
+    image = active(importer)
+    bring_in(operator, image, "copy-image", stores=["cheap"]).ok(202)
+    eventually(lambda: show(importer, image)["stores"] == "cheap,file")
+    stores, path = wide.cloud.drivers["image"], f"{IMAGES}/{image['id']}/file"
+    for location in locations_of(wide, image):
+        stores[location.store].path(location.key).write_bytes(location.store.encode())
+    for asked, store in (
+        ("", b"cheap"), ("?prefer=file", b"file"), ("?prefer=web,%20file,cheap", b"file"),
+        ("?prefer=cheap,file", b"cheap"), ("?prefer=web", b"cheap"), ("?prefer=,", b"cheap"),
+    ):  # fmt: skip
+        assert importer.request("GET", path + asked).ok(200)[:4] == store[:4]
+    importer.get(f"{path}?prefer=file,moon").refused(400, "no store")
 
 
 def test_an_image_leaves_all_stores_but_its_last(importer: Client, operator: Client) -> None:
