@@ -49,7 +49,7 @@ def person(name: str, password: str, uid: str = "") -> str:
 
 
 def company() -> str:
-    """As LDIF: eight people, who are more than the server tells at once; two groups; hostile names among them."""
+    """As LDIF: eight people, more than the server tells at once; groups, one in another; hostile names among them."""
     text = f"dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\ndc: corp\no: Corp\n\n"
     for unit in ("Users", "UserGroups"):
         text += f"dn: ou={unit},{SUFFIX}\nobjectClass: organizationalUnit\nou: {unit}\n\n"
@@ -68,6 +68,8 @@ def company() -> str:
     for group, members in (("ops", ("alice", "bob")), ("dev", ("alice",))):
         text += f"dn: cn={group},ou=UserGroups,{SUFFIX}\nobjectClass: groupOfNames\ncn: {group}\nou: {group}\n"
         text += "".join(f"member: cn={member},ou=Users,{SUFFIX}\n" for member in members) + "\n"
+    text += f"dn: cn=staff,ou=UserGroups,{SUFFIX}\nobjectClass: groupOfNames\ncn: staff\nou: staff\n"
+    text += f"member: cn=ops,ou=UserGroups,{SUFFIX}\nmember: cn=carol,ou=Users,{SUFFIX}\n\n"
     return text
 
 

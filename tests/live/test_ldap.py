@@ -9,7 +9,8 @@ import pytest
 
 from pileus.core.errors import Unavailable
 from pileus.identity.drivers.ldap import LdapDirectory
-from pileus.identity.ldap.entries import Person, plain
+from pileus.identity.ldap.entries import Person, nested, plain
+from pileus.identity.ldap.login import around
 from pileus.identity.ldap.options import Options
 from pileus.identity.ldap.reconcile import follow_directories
 from tests.harness import Client, World
@@ -64,9 +65,19 @@ def test_a_password_is_proved_by_binding(slapd: Slapd) -> None:
         assert not corp.proves(alice.dn, wrong)
     for nobody in ("cn=nobody", f"cn=nobody,{SUFFIX}", "no dn at all", ""):
         assert not corp.proves(nobody, "secret")
-    assert [circle.name for circle in corp.circles_of(found(corp, "bob"))] == ["ops"]
-    assert sorted(circle.name for circle in corp.circles_of(alice)) == ["dev", "ops"]
-    assert corp.circles_of(found(corp, "carol")) == []
+    assert [circle.name for circle in corp.circles_of([found(corp, "bob").dn])] == ["ops"]
+    assert sorted(circle.name for circle in corp.circles_of([alice.dn])) == ["dev", "ops"]
+    assert corp.circles_of([found(corp, "dave").dn]) == []
+
+
+def test_groups_in_groups_count_where_the_options_say_so(slapd: Slapd) -> None:
+    for nesting, wanted in ((False, ["dev", "ops"]), (True, ["dev", "ops", "staff"])):
+        options = Options(**given(slapd, group_ad_nesting=nesting))
+        corp = LdapDirectory(options)
+        assert sorted(circle.name for circle in around(corp, options, found(corp, "alice"))) == wanted
+    staff = next(circle for circle in nested(corp.circles()) if circle.name == "staff")
+    users = {f"cn={name},ou=users,{SUFFIX}" for name in ("alice", "bob", "carol")}
+    assert set(staff.members) == users | {f"cn=ops,ou=usergroups,{SUFFIX}"}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +93,7 @@ def test_names_with_a_filters_signs_are_found_by_them(slapd: Slapd) -> None:
     for name, local_id, password in (("star *)(cn=*", "star", "star secret"), ("back\\slash", "slash", "slash secret")):
         person = found(corp, name)
         assert person.local_id == local_id and corp.proves(person.dn, password)
-        assert corp.circles_of(person) == []
+        assert corp.circles_of([person.dn]) == []
         again = corp.find(local_id=local_id)
         assert again is not None and plain(again.dn) == plain(person.dn)
 

@@ -17,8 +17,8 @@ class DirectoryContract(Protocol):
     def find(self, *, name: str | None = None, local_id: str | None = None) -> Person | None:
         """The one of this name or id; None also where several have it. Called when somebody logs in."""
 
-    def circles_of(self, person: Person) -> list[Circle]:
-        """The groups somebody is in, their members not among what is told."""
+    def circles_of(self, members: list[str]) -> list[Circle]:
+        """The groups that have one of these members, by DN or local id. Their members are not among what is told."""
 
     def proves(self, dn: str, password: str) -> bool:
         """Is this the password of that entry?"""

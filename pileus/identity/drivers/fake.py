@@ -44,9 +44,10 @@ class FakeDirectory:
         ]
         return found[0] if len(found) == 1 else None
 
-    def circles_of(self, person: Person) -> list[Circle]:
+    def circles_of(self, members: list[str]) -> list[Circle]:
         self._answer()
-        return [group for group in self.groups.values() if plain(person.dn) in group.members]
+        wanted = {plain(member) for member in members}
+        return [group for group in self.groups.values() if wanted & set(group.members)]
 
     def proves(self, dn: str, password: str) -> bool:
         self._answer()

@@ -24,6 +24,7 @@ _AGAIN = 5.0  # seconds before a directory that did not answer is asked again
 _DN_ONLY = ["1.1"]
 _ALIASES = {"never": 0, "searching": 1, "finding": 2, "always": 3}
 _MOST_PAGES = 100_000
+_MOST_TERMS = 100  # of one condition
 
 
 class LdapDirectory:
@@ -59,11 +60,15 @@ class LdapDirectory:
             found = [one for one in found if one.name.lower() == name.lower()]
         return found[0] if len(found) == 1 else None
 
-    def circles_of(self, person: Person) -> list[Circle]:
-        member = person.local_id if self.options.group_members_are_ids else person.dn
-        condition = f"({self.options.group_member_attribute}={ldap.filter.escape_filter_chars(member)})"
+    def circles_of(self, members: list[str]) -> list[Circle]:
+        attribute = self.options.group_member_attribute
         with self._service() as connection:
-            return list(self._circles(connection, condition, with_members=False))
+            found = {}
+            for start in range(0, len(members), _MOST_TERMS):
+                terms = (ldap.filter.escape_filter_chars(member) for member in members[start : start + _MOST_TERMS])
+                condition = "(|" + "".join(f"({attribute}={term})" for term in terms) + ")"
+                found.update({one.dn: one for one in self._circles(connection, condition, with_members=False)})
+            return list(found.values())
 
     def proves(self, dn: str, password: str) -> bool:
         # a bind without a password is one as nobody, and succeeds

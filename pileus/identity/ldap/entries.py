@@ -8,6 +8,7 @@ import msgspec
 from pileus.identity.ldap.options import Options, further
 
 Attributes = dict[str, list[bytes]]
+DEPTH = 10  # of groups in groups that still count: whoever is further away, or in a circle without end, does not
 _LONGEST = 255
 
 
@@ -109,6 +110,23 @@ def circle(options: Options, dn: str, rdn: dict[str, str], raw: Attributes) -> C
     }
     kept = {name: value for name, value in extra.items() if value is not None}
     return Circle(local_id, dn, name, _first(attributes, described) or "", members, kept)
+
+
+def nested(circles: list[Circle]) -> list[Circle]:
+    """Each with the members of the groups that are its members, and so on."""
+    known = {plain(circle.dn): circle for circle in circles}
+    found = []
+    for circle in circles:
+        members, seen, level = dict.fromkeys(circle.members), {plain(circle.dn)}, circle.members
+        for _ in range(DEPTH - 1):
+            inside = {dn for dn in level if dn in known} - seen
+            if not inside:
+                break
+            seen |= inside
+            level = [member for dn in sorted(inside) for member in known[dn].members]
+            members.update(dict.fromkeys(level))
+        found.append(msgspec.structs.replace(circle, members=list(members)))
+    return found
 
 
 def plain(dn: str) -> str:

@@ -6,6 +6,8 @@ from pileus.core.db import Database, Tx
 from pileus.identity.drivers.base import DirectoryContract
 from pileus.identity.federation.shadow import settle
 from pileus.identity.ldap import mirror
+from pileus.identity.ldap.entries import DEPTH, Circle, Person, plain
+from pileus.identity.ldap.options import Options
 from pileus.identity.ldap.store import Entry
 from pileus.identity.store import User
 
@@ -16,10 +18,17 @@ class Asking:
     """Whether a password is right. What `prove` finds out of the user is in `user` afterwards."""
 
     def __init__(
-        self, db: Database, domain_id: str, directory: DirectoryContract, wanted: dict[str, str], password: str
+        self,
+        db: Database,
+        domain_id: str,
+        options: Options,
+        directory: DirectoryContract,
+        wanted: dict[str, str],
+        password: str,
     ):
         self.db = db
         self.domain_id = domain_id
+        self.options = options
         self.directory = directory
         self.wanted = wanted
         self.password = password
@@ -31,7 +40,7 @@ class Asking:
         right = self.directory.proves(person.dn if person else _NOBODY, self.password)
         if person is None or not right:
             return False
-        circles = self.directory.circles_of(person)
+        circles = around(self.directory, self.options, person)
         user = settle(self.db, lambda tx: mirror.take_in(tx, self.domain_id, person, circles))
         self.user = user
         return user.enabled
@@ -48,7 +57,22 @@ def asking(
         domain_id, wanted = entry.domain_id, {"local_id": entry.local_id}
     else:
         wanted = {"name": name or ""}
-    directory = connections.directory(tx, domain_id) if domain_id else None
-    if directory is None:
+    if not domain_id or (directory := connections.directory(tx, domain_id)) is None:
         return None
-    return Asking(tx.db, domain_id or "", directory, wanted, password)
+    return Asking(tx.db, domain_id, connections.options(tx, domain_id), directory, wanted, password)
+
+
+def around(directory: DirectoryContract, options: Options, person: Person) -> list[Circle]:
+    """The groups somebody is in; and those that these are in, and so on, where groups in groups count.
+
+    Asked level by level, which every directory understands; Active Directory's own word for it only that one does.
+    """
+    found: dict[str, Circle] = {}
+    members = [person.local_id if options.group_members_are_ids else person.dn]
+    for _ in range(DEPTH if options.group_ad_nesting else 1):
+        fresh = [circle for circle in directory.circles_of(members) if plain(circle.dn) not in found]
+        if not fresh:
+            break
+        found.update({plain(circle.dn): circle for circle in fresh})
+        members = [circle.dn for circle in fresh]
+    return list(found.values())

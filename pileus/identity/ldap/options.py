@@ -91,8 +91,8 @@ def read(config: dict[str, dict[str, Any]]) -> Options | None:
     for name, choices in _CHOICES.items():
         if getattr(found, name) not in choices:
             _wrong(f"{name} must be one of {', '.join(choices)}")
-    if found.group_ad_nesting:
-        _wrong("group_ad_nesting is not built")
+    if found.group_ad_nesting and found.group_members_are_ids:
+        _wrong("group_ad_nesting is for groups that name their members by DN, and group_members_are_ids is set")
     return found
 
 

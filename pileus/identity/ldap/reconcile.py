@@ -11,6 +11,7 @@ from pileus.core.errors import Fault
 from pileus.core.tables import columns
 from pileus.identity.federation.shadow import settle
 from pileus.identity.ldap import mirror
+from pileus.identity.ldap.entries import nested
 from pileus.identity.ldap.store import Entry
 from pileus.identity.store import DomainOption
 
@@ -45,6 +46,8 @@ def _follow(cloud: Any, connections: Any, domain_id: str) -> None:
                 mirror.let_go(tx, domain_id)
         return
     people, circles = directory.people(), directory.circles()
+    if options.group_ad_nesting:
+        circles = nested(circles)
     with cloud.db.read() as tx:
         jobs = mirror.differences(tx, domain_id, people, circles, options.group_members_are_ids)
     for start in range(0, len(jobs), _BATCH):

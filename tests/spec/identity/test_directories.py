@@ -107,6 +107,25 @@ def test_roles_come_through_its_groups_and_go_with_them(corp: Corp) -> None:
     log_in(corp.admin, user_id, "secret", scope).ok(201)  # at once, without waiting for the task
 
 
+@pytest.mark.parametrize(("nesting", "levels"), [(True, 10), (False, 1)])
+def test_groups_in_groups_count_where_the_options_say_so(
+    world: World, admin: Client, nesting: bool, levels: int
+) -> None:
+    """Up to a depth, and also in a circle; the same from one log-in as from the whole directory."""
+    corp = Corp(world, admin, group_ad_nesting=nesting)
+    alice = inner = corp.add("alice")
+    for level in range(12):
+        corp.group(f"level-{level}", inner)
+        inner = Person("", f"cn=level-{level},ou=UserGroups,dc=corp,dc=test", "")
+    corp.group("level-0", alice, inner)
+    user_id = corp.log_in("alice").ok(201)["token"]["user"]["id"]
+    for _ in range(2):
+        found = admin.get(f"/v3/users/{user_id}/groups").ok()["groups"]
+        assert {row["name"] for row in found} == {f"level-{level}" for level in range(levels)}
+        corp.follow()
+    admin.delete(f"/v3/domains/{corp.domain['id']}/config").ok(204)
+
+
 def test_who_leaves_is_disabled_and_keeps_what_is_theirs(corp: Corp) -> None:
     alice = corp.add("alice")
     answer = corp.log_in("alice")
@@ -222,7 +241,7 @@ def test_a_domain_without_its_directory_has_ordinary_users_again(corp: Corp) -> 
     [
         ({"query_scope": "everywhere"}, "query_scope"),
         ({"page_size": "many"}, "page_size"),
-        ({"group_ad_nesting": True}, "group_ad_nesting"),
+        ({"group_ad_nesting": True, "group_members_are_ids": True}, "group_ad_nesting"),
         ({"tls_req_cert": "perhaps"}, "tls_req_cert"),
     ],
 )
