@@ -21,7 +21,7 @@ def prepare(settings: Settings) -> Database:
     db = Database(settings.database)
     schema.upgrade(db)
     identity.bootstrap(db, settings)
-    network.bootstrap(db)
+    network.bootstrap(db, settings)
     return db
 
 

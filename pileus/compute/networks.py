@@ -42,9 +42,17 @@ def plan(tx: Tx, ctx: Context, wanted: Wanted, groups: list[str]) -> list[Server
     if wanted is None or wanted in ("auto", []):
         found = front.choose_networks(tx, ctx)
         if not found and wanted == "auto":
-            raise BadRequest("The project has no network, and none can be made for it: create one, or ask for none.")
+            found = [_made_network(tx, ctx)]
         return [ServerPort(id=clock.new_id(), network_id=network.id, security_groups=group_ids) for network in found]
     return [_planned(tx, ctx, item, group_ids) for item in wanted if isinstance(item, dict)]
+
+
+def _made_network(tx: Tx, ctx: Context) -> front.Network:
+    try:
+        return front.auto_allocate(tx, ctx)
+    except Conflict as error:
+        raise BadRequest(f"Unable to automatically allocate a network for project {ctx.project_id}: {error.message} "
+                         "Create one, or ask for none.") from None  # fmt: skip
 
 
 def _groups(tx: Tx, ctx: Context, names: list[str]) -> list[str]:

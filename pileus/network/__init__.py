@@ -11,17 +11,18 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.core.context import Context
-from pileus.core.db import Tx, sql
+from pileus.core.db import Database, Tx, sql
 from pileus.core.errors import BadRequest, Conflict, NotFound
 from pileus.core.paging import like_escape
 from pileus.core.reconcile import Difference
 from pileus.core.tables import columns, shape
 from pileus.network import reconcile, rows
 from pileus.network.rows import FloatingIP, Network, Port, SecurityGroup, SecurityGroupRule, Subnet
-from pileus.network.service import floating_ips, lookup, ports
+from pileus.network.service import floating_ips, lookup, ports, quotas, topologies
 from pileus.network.service import security_groups as groups
-from pileus.network.service.default_rules import ensure_usual_rules as bootstrap
+from pileus.network.service.default_rules import ensure_usual_rules
 from pileus.network.service.lookup import Viewer
+from pileus.network.service.segment_ranges import ensure_default_ranges
 from pileus.network.store import changes, queries
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "SecurityGroup",
     "SecurityGroupRule",
     "Subnet",
+    "auto_allocate",
     "bind_port",
     "bootstrap",
     "choose_networks",
@@ -98,6 +100,13 @@ class MetadataPort(msgspec.Struct, kw_only=True):
     addresses: list[str]  # with their prefix lengths; 169.254.169.254/32 comes besides
 
 
+def bootstrap(db: Database, settings: Any) -> None:
+    """What a cloud begins with."""
+    quotas.set_defaults(db, settings.network_quotas)
+    ensure_usual_rules(db)
+    ensure_default_ranges(db, settings.external.physnet)
+
+
 def viewer(ctx: Context) -> Viewer:
     return Viewer(ctx.project_id, "admin" in ctx.roles)
 
@@ -119,6 +128,11 @@ def choose_networks(tx: Tx, ctx: Context) -> list[Network]:
             "Multiple possible networks found, use a Network ID to be more specific.", kind="NetworkAmbiguous"
         )
     return found
+
+
+def auto_allocate(tx: Tx, ctx: Context) -> Network:
+    """The network made for a project that asks for any. Raises Conflict, OverQuota."""
+    return tx.get(rows.Network, id=topologies.get_topology(tx, viewer(ctx), ctx.project_id or ""))
 
 
 def create_port(

@@ -11,6 +11,7 @@ from pileus.network.drivers.base import Chassis
 from pileus.network.drivers.desired import Key, Row
 from pileus.network.drivers.translate import names, networks, ports, routers, security_groups
 from pileus.network.drivers.translate.networks import Naming
+from pileus.network.service.gateways import in_order
 from pileus.network.store.queries import by_id, select_in
 
 TABLES: dict[str, type[rows.Standard]] = {
@@ -81,9 +82,8 @@ class _About:
         about = {subnet.network_id for subnet in subnets} | {port.network_id for port in special}
         distributed = select_in(tx, rows.Port, "network_id", about, device_owner=rows.DHCP_OWNER)
         policies = {port.qos_policy_id for port in ports_} | {found.qos_policy_id for found in self.networks.values()}
-        self._limits: dict[str, list[rows.QosRule]] = {}
-        for rule in select_in(tx, rows.QosRule, "qos_policy_id", [one for one in policies if one]):
-            self._limits.setdefault(rule.qos_policy_id, []).append(rule)
+        self._limits = _limits(tx, policies)
+        self._ways = _ways_out(tx, (port.device_id for port in ports_ if port.device_owner == rows.GATEWAY_OWNER))
         carried = [port.id for port in ports_ if port.device_owner == rows.SUBPORT_OWNER]
         self._carried = {row.port_id: row for row in select_in(tx, rows.SubPort, "port_id", carried)}
         self._trunks = by_id(tx, rows.Trunk, (row.trunk_id for row in self._carried.values()))
@@ -97,6 +97,7 @@ class _About:
         hosts = gateway_hosts(network, chassis)
         options: Mapping[str, Mapping[str, str]] = {}
         parent = self._carried.get(port.id)
+        ways = [way.id for way in self._ways.get(port.device_id, ())]
         if port.extra_dhcp_opts:
             subnets = [self.subnets[ip.subnet_id] for ip in port.fixed_ips]
             options = {s.id: networks.dhcp_options(s, network, self.metadata_ip(s), self.naming) for s in subnets}
@@ -110,6 +111,7 @@ class _About:
             self._limits.get(port.qos_policy_id or network.qos_policy_id or "", ()),
             parent,
             self._trunks[parent.trunk_id].port_id if parent else "",
+            ways.index(port.id) if port.id in ways else 0,
         )
 
 
@@ -134,7 +136,31 @@ def _floating_ips(tx: Tx, ids: Iterable[str]) -> Made:
     leading: dict[str, list[rows.PortForwarding]] = {}
     for row in select_in(tx, rows.PortForwarding, "floating_ip_id", found):
         leading.setdefault(row.floating_ip_id, []).append(row)
-    return {("floatingip", id): routers.floating_ip_rows(row, leading.get(id, ())) for id, row in found.items()}
+    ways = _ways_out(tx, (row.router_id for row in found.values() if row.router_id))
+    limits = _limits(tx, (row.qos_policy_id for row in found.values()))
+    return {
+        ("floatingip", id): routers.floating_ip_rows(
+            row, leading.get(id, ()), ways.get(row.router_id or "", ()), limits.get(row.qos_policy_id or "", ())
+        )
+        for id, row in found.items()
+    }
+
+
+def _ways_out(tx: Tx, router_ids: Iterable[str]) -> dict[str, list[rows.Port]]:
+    """Routers' gateways, the first one first."""
+    found = by_id(tx, rows.Router, router_ids)
+    ways: dict[str, list[rows.Port]] = {id: [] for id in found}
+    for port in select_in(tx, rows.Port, "device_id", found, device_owner=rows.GATEWAY_OWNER):
+        ways[port.device_id].append(port)
+    return {id: in_order(found[id], ports_) for id, ports_ in ways.items()}
+
+
+def _limits(tx: Tx, policy_ids: Iterable[str | None]) -> dict[str, list[rows.QosRule]]:
+    """Rules by policy."""
+    found: dict[str, list[rows.QosRule]] = {}
+    for rule in select_in(tx, rows.QosRule, "qos_policy_id", [one for one in policy_ids if one]):
+        found.setdefault(rule.qos_policy_id, []).append(rule)
+    return found
 
 
 def _routers(tx: Tx, ids: Iterable[str]) -> Made:
@@ -148,9 +174,9 @@ def _routers(tx: Tx, ids: Iterable[str]) -> Made:
     )
     made: Made = {}
     for router in found.values():
-        gateway = next((port for port in plugged[router.id] if port.id == router.gateway_port_id), None)
+        out = in_order(router, [port for port in plugged[router.id] if port.device_owner == rows.GATEWAY_OWNER])
         inner = [port for port in plugged[router.id] if port.device_owner == rows.INTERFACE_OWNER]
-        outside = [subnets[ip.subnet_id] for ip in gateway.fixed_ips] if gateway else []
+        ways = [(port, [subnets[ip.subnet_id] for ip in port.fixed_ips]) for port in out]
         inside = [subnets[ip.subnet_id] for port in inner for ip in port.fixed_ips]
-        made["router", router.id] = routers.router_rows(router, gateway, outside, inside)
+        made["router", router.id] = routers.router_rows(router, ways, inside)
     return made

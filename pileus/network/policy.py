@@ -79,6 +79,14 @@ RULES = [
                 "create_router:ha", "update_router:ha"),
     Rule("add_router_interface", MEMBER, "", ("PUT /routers/{id}/add_router_interface",)),
     Rule("remove_router_interface", MEMBER, "", ("PUT /routers/{id}/remove_router_interface",)),
+    *attributes(ADMIN, "Spends the provider's addresses.",
+                *(f"{verb}_external_gateways:external_gateways:{name}" for verb in ("add", "update")
+                  for name in ("enable_snat", "external_fixed_ips"))),
+    *attributes(ADMIN, "What the provider's routers must bear.",
+                *(f"{verb}_router:enable_default_route_{name}" for verb in ("create", "update")
+                  for name in ("ecmp", "bfd"))),
+    *(Rule(f"{verb}_external_gateways", MEMBER, "", (f"PUT /routers/{{id}}/{verb}_external_gateways",))
+      for verb in ("add", "remove", "update")),
     Rule("add_extraroutes", MEMBER, "", ("PUT /routers/{id}/add_extraroutes",)),
     Rule("remove_extraroutes", MEMBER, "", ("PUT /routers/{id}/remove_extraroutes",)),
     *crud("floatingip", "/floatingips"),
@@ -89,6 +97,10 @@ RULES = [
     *crud("security_group_rule", "/security-group-rules"),
     *(rule for rule in crud("default_security_group_rule", "/default-security-group-rules", read=EVERYBODY, write=ADMIN,
                             why="What everybody's groups begin with.") if not rule.name.startswith("update")),
+    *crud("network_segment_range", "/network-segment-ranges", read=ADMIN, write=ADMIN,
+          why="Tells how the data centre is built."),
+    Rule("get_auto_allocated_topology", READER, "", ("GET /auto-allocated-topology/{project_id}",)),
+    Rule("delete_auto_allocated_topology", MEMBER, "", ("DELETE /auto-allocated-topology/{project_id}",)),
     *crud("address_group", "/address-groups", read=f"{READER} or {SHARED}"),
     *attributes(ADMIN, "Decides what other projects get.", "create_address_group:shared"),
     *crud("subnetpool", "/subnetpools", read=f"{READER} or {SHARED}"),

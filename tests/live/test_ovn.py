@@ -144,10 +144,10 @@ def test_a_floating_ip_leads_from_outside_to_a_guest_on_the_other_host(lab: Lab,
     network = world.network()
     subnet = world.subnet(network, "10.2.0.0/24", "10.2.0.1")
     router = rows.Router(id=new_id(), project_id="p")
-    world.apply(router=(router.id, routers.router_rows(router, None, [], [])))
+    world.apply(router=(router.id, routers.router_rows(router, [], [])))
     gateway = world.port(public, (outer, "172.24.4.10"), device_id=router.id, device_owner=rows.GATEWAY_OWNER)
     world.port(network, (subnet, "10.2.0.1"), device_id=router.id, device_owner=rows.INTERFACE_OWNER)
-    world.apply(router=(router.id, routers.router_rows(router, gateway, [outer], [subnet])))
+    world.apply(router=(router.id, routers.router_rows(router, [(gateway, [outer])], [subnet])))
     group = world.group()
     world.write_group(group, rule(group, "egress"), rule(group, protocol="tcp", port_range_min=22, port_range_max=22))
     port = world.port(network, (subnet, "10.2.0.11"), host_id="h2", security_groups=[group.id])
@@ -173,7 +173,7 @@ def test_a_guest_on_an_ipv6_subnet_configures_itself(lab: Lab, world: World) -> 
     subnet = world.subnet(network, "fd00:1::/64", "fd00:1::1", ip_version=6, ipv6_ra_mode="slaac",
                           ipv6_address_mode="slaac")  # fmt: skip
     router = rows.Router(id=new_id(), project_id="p")
-    world.apply(router=(router.id, routers.router_rows(router, None, [], [])))
+    world.apply(router=(router.id, routers.router_rows(router, [], [])))
     world.port(network, (subnet, "fd00:1::1"), device_id=router.id, device_owner=rows.INTERFACE_OWNER)
     group = world.group()
     world.write_group(group, rule(group, "egress", ethertype="IPv6"))

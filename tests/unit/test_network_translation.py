@@ -152,13 +152,14 @@ def test_a_router_leads_out_with_source_nat_unless_told_not_to() -> None:
     outside = rows.Subnet(id="out", cidr="172.24.4.0/24", gateway_ip="172.24.4.1")
     gateway = port(fixed_ips=[rows.FixedIP("out", "172.24.4.9")])
     router = rows.Router(id="r", routes=[{"destination": "192.0.2.0/24", "nexthop": "10.0.0.7"}])
-    made = {(row.table, row.part): row.columns for row in routers.router_rows(router, gateway, [outside], [V4, V6])}
+    made = {(row.table, row.part): row.columns for row in routers.router_rows(router, [(gateway, [outside])], [V4, V6])}
     assert made["Logical_Router_Static_Route", "default:out"]["nexthop"] == "172.24.4.1"
     assert made["Logical_Router_Static_Route", "route:192.0.2.0/24>10.0.0.7"]["ip_prefix"] == "192.0.2.0/24"
-    assert made["NAT", "snat:v4"] == {"type": "snat", "external_ip": "172.24.4.9", "logical_ip": "10.0.0.0/24"}
+    assert made["NAT", "snat:v4"] == {"type": "snat", "external_ip": "172.24.4.9", "logical_ip": "10.0.0.0/24",
+                                      "gateway_port": None}  # fmt: skip
     assert ("NAT", "snat:v6") not in made
     router.enable_snat = False
-    assert not any(row.table == "NAT" for row in routers.router_rows(router, gateway, [outside], [V4]))
+    assert not any(row.table == "NAT" for row in routers.router_rows(router, [(gateway, [outside])], [V4]))
 
 
 def test_a_floating_ip_is_there_when_it_leads_somewhere() -> None:
@@ -166,7 +167,8 @@ def test_a_floating_ip_is_there_when_it_leads_somewhere() -> None:
     assert routers.floating_ip_rows(floating_ip) == []
     floating_ip.router_id, floating_ip.fixed_ip_address = "r", "10.0.0.5"
     (nat,) = routers.floating_ip_rows(floating_ip)
-    assert nat.columns == {"type": "dnat_and_snat", "external_ip": "172.24.4.20", "logical_ip": "10.0.0.5"}
+    assert nat.columns == {"type": "dnat_and_snat", "external_ip": "172.24.4.20", "logical_ip": "10.0.0.5",
+                           "gateway_port": None}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def project(rq: Request, project_id: str) -> dict[str, str]:
 
 
 def _limits(rq: Request, project_id: str) -> dict[str, int]:
-    return quota.limits(rq.tx, quotas.SERVICE, project_id, quotas.DEFAULTS)
+    return quota.limits(rq.tx, quotas.SERVICE, project_id, quotas.defaults(rq.tx))
 
 
 @api.get("/quotas", policy="update_quota")
@@ -37,7 +37,7 @@ def show_quota(rq: Request, found: dict[str, str]) -> dict[str, Any]:
 @api.get("/quotas/{project_id}/default", policy="get_quota", on=project)
 def show_default_quota(rq: Request, found: dict[str, str]) -> dict[str, Any]:
     """Show the quotas a project has when none are set."""
-    return {"quota": dict(quotas.DEFAULTS)}
+    return {"quota": dict(quotas.defaults(rq.tx))}
 
 
 @api.get("/quotas/{project_id}/details.json", policy="get_quota", on=project)

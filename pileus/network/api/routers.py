@@ -8,9 +8,10 @@ from pileus.core.wire import Request
 from pileus.network import rows
 from pileus.network.api.base import api, constrained, owner, viewer
 from pileus.network.api.plain import plain
+from pileus.network.resources.routers import GATEWAYS
 from pileus.network.resources.routers import router as ROUTER
 from pileus.network.resources.standard import routes
-from pileus.network.service import lookup, routers
+from pileus.network.service import gateways, lookup, routers
 from pileus.network.store import queries
 
 ROUTES = routes("routes")
@@ -22,10 +23,13 @@ def router(rq: Request, id: str) -> rows.Router:
 
 
 def dress(rq: Request, found: list[rows.Router]) -> None:
-    """The gateway's addresses are its port's."""
-    ports = queries.by_id(rq.tx, rows.Port, (row.gateway_port_id for row in found if row.gateway_port_id))
+    """The gateways' addresses are their ports'."""
+    leading: dict[str, list[rows.Port]] = {row.id: [] for row in found}
+    out = [row.id for row in found if row.gateway_port_id]
+    for port in queries.select_in(rq.tx, rows.Port, "device_id", out, device_owner=rows.GATEWAY_OWNER):
+        leading[port.device_id].append(port)
     for row in found:
-        row.gateway_port = ports.get(row.gateway_port_id or "")  # type: ignore[attr-defined]
+        row.gateways = gateways.in_order(row, leading[row.id])  # type: ignore[attr-defined]
 
 
 def _check_ha(values: dict[str, Any]) -> None:
@@ -118,3 +122,37 @@ def add_extraroutes(rq: Request, found: rows.Router) -> dict[str, Any]:
 def remove_extraroutes(rq: Request, found: rows.Router) -> dict[str, Any]:
     """Remove routes from a router."""
     return render(rq, routers.remove_routes(rq.tx, found, _routes(rq)))
+
+
+# -- several ways out --------------------------------------------------------------------------------------------------
+
+
+def _gateways(rq: Request, found: rows.Router, verb: str) -> list[dict[str, Any]]:
+    body = rq.unwrap("router")
+    if list(body) != ["external_gateways"]:
+        raise BadRequest("Invalid input for field/attribute router. It must have external_gateways only.",
+                         kind="InvalidInput")  # fmt: skip
+    infos: list[dict[str, Any]] = GATEWAYS.check(body["external_gateways"])
+    for info in infos if verb != "remove" else []:
+        for name in ADMINS_ONLY:
+            if name in info:
+                rq.authorize(f"{verb}_external_gateways:external_gateways:{name}", found)
+    return infos
+
+
+@api.put("/routers/{id}/add_external_gateways", policy="add_external_gateways", on=router)
+def add_external_gateways(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """Give a router further ways out."""
+    return render(rq, gateways.add_gateways(rq.tx, viewer(rq), found, _gateways(rq, found, "add")))
+
+
+@api.put("/routers/{id}/remove_external_gateways", policy="remove_external_gateways", on=router)
+def remove_external_gateways(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """Take ways out from a router."""
+    return render(rq, gateways.remove_gateways(rq.tx, found, _gateways(rq, found, "remove")))
+
+
+@api.put("/routers/{id}/update_external_gateways", policy="update_external_gateways", on=router)
+def update_external_gateways(rq: Request, found: rows.Router) -> dict[str, Any]:
+    """Say which ways out a router has."""
+    return render(rq, gateways.update_gateways(rq.tx, viewer(rq), found, _gateways(rq, found, "update")))

@@ -18,7 +18,7 @@ INDEX = "pileus"
 # Tables of ours, owners first.
 TABLES = (
     "Logical_Switch", "DHCP_Options", "Address_Set", "Port_Group", "ACL", "Logical_Router", "Logical_Router_Port",
-    "Gateway_Chassis", "Logical_Router_Static_Route", "NAT", "Load_Balancer", "Logical_Switch_Port", "DNS", "QoS",
+    "Gateway_Chassis", "BFD", "Logical_Router_Static_Route", "NAT", "Load_Balancer", "Logical_Switch_Port", "DNS", "QoS",
 )  # fmt: skip
 Slot = tuple[str, str]  # table, part: which of an object's rows
 

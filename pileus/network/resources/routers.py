@@ -9,6 +9,7 @@ from pileus.network.resources.port_forwardings import detail
 from pileus.network.resources.ports import DNS_NAME
 from pileus.network.resources.standard import EVERYWHERE, GIVEN, routes, standard
 
+MAX_GATEWAYS = 10
 GATEWAY = [
     Uuid("network_id", create=REQUIRED),
     Boolean("enable_snat"),
@@ -24,17 +25,23 @@ class Gateway(Object):
         return None if value == {} else super().convert(value)
 
 
+def gateway_views(row: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "network_id": port.network_id,
+            "enable_snat": row.enable_snat,
+            "external_fixed_ips": [{"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in port.fixed_ips],
+            "qos_policy_id": port.qos_policy_id,
+        }
+        for port in getattr(row, "gateways", [])
+    ]
+
+
 def gateway_view(row: Any) -> dict[str, Any] | None:
-    if row.gateway_network_id is None:
-        return None
-    port = getattr(row, "gateway_port", None)
-    addresses = [{"subnet_id": ip.subnet_id, "ip_address": ip.ip_address} for ip in (port.fixed_ips if port else [])]
-    return {
-        "network_id": row.gateway_network_id,
-        "enable_snat": row.enable_snat,
-        "external_fixed_ips": addresses,
-        "qos_policy_id": None,
-    }
+    return next(iter(gateway_views(row)), None)
+
+
+GATEWAYS = Items("external_gateways", of=Object("external_gateways", GATEWAY), max=MAX_GATEWAYS)
 
 
 router = Resource(
@@ -44,6 +51,9 @@ router = Resource(
         Boolean("admin_state_up", default=True, **GIVEN),
         Text("status", **EVERYWHERE),
         Gateway("external_gateway_info", GATEWAY, null=True, create=OPTIONAL, update=True, show=gateway_view),
+        Items("external_gateways", of=Object(""), show=gateway_views),
+        Boolean("enable_default_route_ecmp", default=False, rule=True, create=OPTIONAL, update=True),
+        Boolean("enable_default_route_bfd", default=False, rule=True, create=OPTIONAL, update=True),
         routes("routes", null=True, update=True),
         Boolean("distributed", show=lambda row: False, hidden=True),
         Boolean("ha", create=OPTIONAL, update=True, rule=True, show=lambda row: True, hidden=True),

@@ -6,7 +6,8 @@ from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, NotFound
 from pileus.network import rows
-from pileus.network.service import ports, quotas
+from pileus.network.service import ports, qos, quotas
+from pileus.network.service.gateways import leads_to
 from pileus.network.service.lookup import Viewer, get_network, get_own, get_port
 from pileus.network.store import changes, queries
 
@@ -29,6 +30,7 @@ def create_floating_ip(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -
         raise bad("fixed_ip_address cannot be specified without a port_id.")
     for name, value in values.items():
         setattr(floating_ip, name, value)
+    qos.check_policy(tx, viewer, floating_ip.qos_policy_id)
     port = ports.create_port(tx, viewer, "", network, device_id=floating_ip.id, device_owner=rows.FLOATING_IP_OWNER,
                              fixed_ips=_where(tx, network, asked, subnet_id))  # fmt: skip
     address = next((ip.ip_address for ip in port.fixed_ips if ":" not in ip.ip_address), None)
@@ -74,7 +76,9 @@ def update_floating_ip(tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, **v
             raise bad("fixed_ip_address cannot be specified without a port_id.")
         associate(tx, viewer, floating_ip, floating_ip.port_id, fixed)
     if values:
+        qos.check_change(tx, viewer, floating_ip.qos_policy_id, values)
         queries.save(tx, floating_ip, **values)
+        changes.touch(tx, "floatingip", floating_ip.id)
     return floating_ip
 
 
@@ -122,7 +126,7 @@ def associate(
 
 def _named_router(tx: Tx, viewer: Viewer, floating_ip: rows.FloatingIP, router_id: str) -> str:
     router = get_own(tx, viewer, rows.Router, router_id)
-    if router.gateway_network_id != floating_ip.floating_network_id:
+    if not leads_to(tx, router, floating_ip.floating_network_id):
         raise Conflict(
             f"Router {router_id} has no gateway on external network {floating_ip.floating_network_id}.",
             kind="ExternalGatewayForFloatingIPNotFound",
@@ -151,7 +155,7 @@ def router_between(tx: Tx, subnet_id: str, external_network_id: str) -> str | No
     for port in tx.select(rows.Port, network_id=subnet.network_id, device_owner=rows.INTERFACE_OWNER):
         address = next((ip.ip_address for ip in port.fixed_ips if ip.subnet_id == subnet_id), None)
         router = tx.find(rows.Router, id=port.device_id) if address else None
-        if router is not None and router.gateway_network_id == external_network_id:
+        if router is not None and leads_to(tx, router, external_network_id):
             found.append((address != subnet.gateway_ip, router.id))
     return min(found)[1] if found else None
 

@@ -6,7 +6,7 @@ from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict
 from pileus.network import rows
-from pileus.network.service import qos, quotas
+from pileus.network.service import qos, quotas, segments
 from pileus.network.service.lookup import Viewer
 from pileus.network.service.sharing import EXTERNAL, SHARED, refuse_closing
 from pileus.network.store import changes, queries
@@ -16,8 +16,6 @@ PHYSICAL_TYPES = ("flat", "vlan")
 UNDERLAY_MTU = 1500
 SMALLEST_MTU = {4: 68, 6: 1280}
 GENEVE_OVERHEAD = 58  # over IPv4, with OVN's options
-VLANS = range(1, 4095)
-TUNNELS = range(1, 2**24)
 
 
 def invalid(message: str) -> BadRequest:
@@ -65,43 +63,27 @@ def _place(tx: Tx, network: rows.Network, kind: str | None, physnet: str | None,
         raise invalid(f"provider:physical_network specified for {kind} network.")
     if kind == "flat" and segment is not None:
         raise invalid("provider:segmentation_id specified for flat network.")
-    if kind == "vlan":
-        segment = _vlan(tx, physnet or "", segment)
-    elif kind == "flat":
+    if kind == "flat":
         if tx.find(rows.Network, network_type="flat", physical_network=physnet) is not None:
             raise Conflict(
                 f"Unable to create the flat network. Physical network {physnet} is in use.", kind="FlatNetworkInUse"
             )
     else:
-        segment = _tunnel(tx, kind, segment)
+        segment = _numbered(tx, network.project_id, kind, physnet, segment)
     network.network_type, network.physical_network, network.segmentation_id = kind, physnet, segment
 
 
-def _vlan(tx: Tx, physnet: str, segment: int | None) -> int:
-    if segment is not None:
-        if segment not in VLANS:
-            raise invalid(f"segmentation_id out of range ({VLANS.start} through {VLANS.stop - 1}).")
-        if tx.find(rows.Network, network_type="vlan", physical_network=physnet, segmentation_id=segment):
-            raise Conflict(
-                f"Unable to create the network. The VLAN {segment} on physical network {physnet} is in use.",
-                kind="VlanIdInUse",
-            )
-        return segment
-    taken = {row.segmentation_id for row in tx.select(rows.Network, network_type="vlan", physical_network=physnet)}
-    free = next((number for number in VLANS if number not in taken), None)
-    if free is None:
-        raise Conflict(
-            "Unable to create the network. No tenant network is available for allocation.", kind="NoNetworkAvailable"
-        )
-    return free
-
-
-def _tunnel(tx: Tx, kind: str, segment: int | None) -> int:
+def _numbered(tx: Tx, project_id: str, kind: str, physnet: str | None, segment: int | None) -> int:
+    """The number that is asked for, or one of the project's ranges."""
     if segment is None:
-        return queries.next_segment(tx, kind)
-    if segment not in TUNNELS:
-        raise invalid(f"segmentation_id out of range ({TUNNELS.start} through {TUNNELS.stop - 1}).")
-    if tx.find(rows.Network, network_type=kind, segmentation_id=segment):
+        return segments.choose(tx, project_id, kind, physnet)
+    low, high = segments.all_numbers(kind)
+    if not low <= segment <= high:
+        raise invalid(f"segmentation_id out of range ({low} through {high}).")
+    if segments.is_taken(tx, kind, physnet, segment):
+        if kind == "vlan":
+            why = f"The VLAN {segment} on physical network {physnet} is in use."
+            raise Conflict(f"Unable to create the network. {why}", kind="VlanIdInUse")
         raise Conflict(f"Unable to create the network. The tunnel ID {segment} is in use.", kind="TunnelIdInUse")
     return segment
 

@@ -139,5 +139,6 @@ def _changed(tx: Tx, policy_id: str) -> None:
     """All ports that the policy is for."""
     queries.bump(tx, rows.QosPolicy, policy_id)
     changes.touch(tx, "port", *(port.id for port in tx.select(rows.Port, qos_policy_id=policy_id)))
+    changes.touch(tx, "floatingip", *(each.id for each in tx.select(rows.FloatingIP, qos_policy_id=policy_id)))
     for network in tx.select(rows.Network, qos_policy_id=policy_id):
         changes.touch(tx, "port", *(port.id for port in tx.select(rows.Port, network_id=network.id)))

@@ -1,9 +1,10 @@
 """How much of each resource a project may have; used amounts are counted from rows."""
 
+import weakref
 from typing import Any
 
 from pileus.core import quota
-from pileus.core.db import Tx
+from pileus.core.db import Database, Tx
 from pileus.core.errors import OverQuota
 from pileus.network import rows
 
@@ -36,9 +37,26 @@ COUNTED: dict[str, type[Any]] = {
 }
 
 
+_own: "weakref.WeakKeyDictionary[Database, dict[str, int]]" = weakref.WeakKeyDictionary()
+
+
+def set_defaults(db: Database, wanted: dict[str, int]) -> None:
+    """What a cloud's settings say instead. Raises ValueError for what there is not."""
+    for resource, limit in wanted.items():
+        if resource not in DEFAULTS or limit < quota.UNLIMITED:
+            raise ValueError(
+                f"network_quotas.{resource}: {limit}: it must be -1 or more, for one of {', '.join(DEFAULTS)}"
+            )
+    _own[db] = {**DEFAULTS, **wanted}
+
+
+def defaults(tx: Tx) -> dict[str, int]:
+    return _own.get(tx.db, DEFAULTS)
+
+
 def spend(tx: Tx, project_id: str, resource: str, amount: int = 1) -> None:
     """Raises OverQuota when the project may not have `amount` more."""
-    allowed = quota.limit(tx, SERVICE, project_id, resource, DEFAULTS[resource])
+    allowed = quota.limit(tx, SERVICE, project_id, resource, defaults(tx)[resource])
     if allowed == quota.UNLIMITED:
         return  # nothing to count: a create costs the same however much there is
     quota.hold(tx, SERVICE, project_id)
@@ -48,7 +66,7 @@ def spend(tx: Tx, project_id: str, resource: str, amount: int = 1) -> None:
 
 
 def usage(tx: Tx, project_id: str) -> dict[str, dict[str, int]]:
-    limits = quota.limits(tx, SERVICE, project_id, DEFAULTS)
+    limits = quota.limits(tx, SERVICE, project_id, defaults(tx))
     return {
         resource: {"limit": limits[resource], "used": tx.count(COUNTED[resource], project_id=project_id), "reserved": 0}
         for resource in DEFAULTS

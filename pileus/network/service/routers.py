@@ -9,15 +9,21 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, NotFound
 from pileus.network import rows
 from pileus.network.service import ports, quotas
-from pileus.network.service.lookup import Viewer, get_network, get_port, get_subnet
+from pileus.network.service.gateways import (
+    bad,
+    clear_gateway,
+    clear_gateways,
+    gateway_ports,
+    interfaces,
+    refuse_overlapping,
+    set_gateway,
+    subnets_of,
+)
+from pileus.network.service.lookup import Viewer, get_port, get_subnet
 from pileus.network.store import changes, queries
 
 MAX_ROUTES = 30
 Routes = list[dict[str, str]]
-
-
-def bad(message: str, resource: str = "router") -> BadRequest:
-    return BadRequest(f"Bad {resource} request: {message}", kind="BadRequest")
 
 
 def create_router(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -> rows.Router:
@@ -41,7 +47,7 @@ def update_router(tx: Tx, viewer: Viewer, router: rows.Router, **values: Any) ->
     if "routes" in values:
         values["routes"] = values["routes"] or []
         _check_routes(tx, router, values["routes"])
-    if values.get("name") or "description" in values or "admin_state_up" in values or "routes" in values:
+    if values:
         queries.save(tx, router, **values)
     changes.touch(tx, "router", router.id)
     return router
@@ -51,75 +57,9 @@ def delete_router(tx: Tx, router: rows.Router) -> None:
     """Raises Conflict while something hangs on it."""
     if interfaces(tx, router):
         raise Conflict(f"Router {router.id} still has ports.", kind="RouterInUse")
-    clear_gateway(tx, router)
+    clear_gateways(tx, router)
     queries.drop_row(tx, router)
     changes.touch(tx, "router", router.id)
-
-
-def interfaces(tx: Tx, router: rows.Router) -> list[rows.Port]:
-    return tx.select(rows.Port, device_id=router.id, device_owner=rows.INTERFACE_OWNER)
-
-
-def gateway_port(tx: Tx, router: rows.Router) -> rows.Port | None:
-    return tx.find(rows.Port, id=router.gateway_port_id) if router.gateway_port_id else None
-
-
-# -- the way out -----------------------------------------------------------------------
-
-
-def set_gateway(tx: Tx, viewer: Viewer, router: rows.Router, info: dict[str, Any]) -> None:
-    """Plug the router into an external network, or change how. Raises NotFound, BadRequest, Conflict."""
-    network = get_network(tx, viewer, info["network_id"])
-    if not network.external:
-        raise bad(f"Network {network.id} is not an external network.")
-    if router.gateway_network_id not in (None, network.id):
-        clear_gateway(tx, router)
-    enable_snat = info.get("enable_snat", True if router.gateway_network_id is None else router.enable_snat)
-    wanted = info.get("external_fixed_ips")
-    port = gateway_port(tx, router)
-    if port is None:
-        port = ports.create_port(tx, viewer, "", network, device_id=router.id, device_owner=rows.GATEWAY_OWNER,
-                                 fixed_ips=wanted or None)  # fmt: skip
-    elif wanted is not None:
-        ports.update_port(tx, viewer, port, fixed_ips=wanted)
-    _refuse_overlap(tx, router, port)
-    queries.save(tx, router, gateway_network_id=network.id, gateway_port_id=port.id, enable_snat=enable_snat)
-    changes.touch(tx, "router", router.id)
-
-
-def _refuse_overlap(tx: Tx, router: rows.Router, port: rows.Port) -> None:
-    others = [other for other in interfaces(tx, router) if other.id != port.id]
-    inside = _subnets_of(tx, others)
-    for outer in _subnets_of(tx, [port]):
-        _refuse_overlapping(inside, outer)
-
-
-def _refuse_overlapping(existing: Sequence[rows.Subnet], new: rows.Subnet) -> None:
-    net = ipaddress.ip_network(new.cidr)
-    for subnet in existing:
-        other = ipaddress.ip_network(subnet.cidr)
-        if subnet.id != new.id and other.version == net.version and other.overlaps(net):
-            raise bad(f"Cidr {new.cidr} of subnet {new.id} overlaps with cidr {subnet.cidr} of subnet {subnet.id}.")
-
-
-def _subnets_of(tx: Tx, members: Sequence[rows.Port]) -> list[rows.Subnet]:
-    return list(queries.by_id(tx, rows.Subnet, (ip.subnet_id for port in members for ip in port.fixed_ips)).values())
-
-
-def clear_gateway(tx: Tx, router: rows.Router) -> None:
-    """Raises Conflict while floating IPs need it."""
-    if router.gateway_network_id is None:
-        return
-    if tx.find(rows.FloatingIP, router_id=router.id) is not None:
-        raise Conflict(
-            f"Gateway cannot be updated for router {router.id}, since a gateway to external network "
-            f"{router.gateway_network_id} is required by one or more floating IPs.",
-            kind="RouterExternalGatewayInUseByFloatingIp",
-        )
-    port = gateway_port(tx, router)
-    queries.save(tx, router, gateway_network_id=None, gateway_port_id=None, enable_snat=True)
-    if port is not None:
-        ports.delete_port(tx, port, checked=False)
 
 
 # -- interfaces ------------------------------------------------------------------------
@@ -142,12 +82,11 @@ def add_interface(tx: Tx, viewer: Viewer, router: rows.Router, subnet_id: str | 
 
 def _check_interface(tx: Tx, router: rows.Router, new: Sequence[rows.Subnet]) -> list[rows.Port]:
     members = interfaces(tx, router)
-    gateway = gateway_port(tx, router)
-    existing = _subnets_of(tx, [*members, *([gateway] if gateway else [])])
+    existing = subnets_of(tx, [*members, *gateway_ports(tx, router)])
     for subnet in new:
         if any(subnet.id == other.id for other in existing):
             raise bad(f"Router already has a port on subnet {subnet.id}.")
-        _refuse_overlapping(existing, subnet)
+        refuse_overlapping(existing, subnet)
     return members
 
 
@@ -177,7 +116,7 @@ def _add_port(tx: Tx, router: rows.Router, port: rows.Port) -> tuple[rows.Port, 
         )
     if not port.fixed_ips:
         raise bad("Router port must have at least one fixed IP.")
-    new = _subnets_of(tx, [port])
+    new = subnets_of(tx, [port])
     if sum(subnet.ip_version == 4 for subnet in new) > 1:
         raise bad("Cannot have multiple IPv4 subnets on router port.")
     _check_interface(tx, router, new)
@@ -257,9 +196,8 @@ def _check_routes(tx: Tx, router: rows.Router, routes: Routes) -> None:
     if len(routes) > MAX_ROUTES:
         raise BadRequest(f"Unable to complete operation for {router.id}. The number of routes exceeds the maximum "
                          f"{MAX_ROUTES}.", kind="RoutesExhausted")  # fmt: skip
-    gateway = gateway_port(tx, router)
-    members = [*interfaces(tx, router), *([gateway] if gateway else [])]
-    nets = [ipaddress.ip_network(subnet.cidr) for subnet in _subnets_of(tx, members)]
+    members = [*interfaces(tx, router), *gateway_ports(tx, router)]
+    nets = [ipaddress.ip_network(subnet.cidr) for subnet in subnets_of(tx, members)]
     own = {ip.ip_address for port in members for ip in port.fixed_ips}
     for route in routes:
         nexthop = ipaddress.ip_address(route["nexthop"])

@@ -13,9 +13,6 @@ from pileus.network import rows
 R = TypeVar("R", bound=rows.Standard)
 
 _port, _rbac, _network = columns(rows.Port), columns(rows.RbacPolicy), columns(rows.Network)
-_NEXT_SEGMENT = sql(
-    sa.select(sa.func.max(_network.segmentation_id)).where(_network.network_type == sa.bindparam("type"))
-)
 
 
 def stamped(row: R) -> R:
@@ -134,14 +131,6 @@ _NOTES = sql(sa.select(shape(rows.AgentNote).table))
 def notes(tx: Tx) -> dict[str, rows.AgentNote]:
     """What operators wrote about agents, by agent."""
     return {note.id: note for note in tx.rows(rows.AgentNote, _NOTES)}
-
-
-# -- segments --------------------------------------------------------------------------
-
-
-def next_segment(tx: Tx, network_type: str) -> int:
-    """A number no other network of this type has (the engine has its own; this one is shown to people)."""
-    return int(tx.scalar(_NEXT_SEGMENT, type=network_type) or 0) + 1
 
 
 _FOREIGN = sql(

@@ -10,10 +10,11 @@ from msgspec import structs
 from pileus.network import rows
 from pileus.network.drivers.desired import Holder, Ref, Row, Value
 from pileus.network.drivers.translate import names
+from pileus.network.drivers.translate.limits import QOS_PRIORITY, rule_columns
 from pileus.network.drivers.translate.networks import NAMING, dhcp_needed
+from pileus.network.drivers.translate.routers import outer_limits
 
 MAX_GATEWAY_CHASSIS = 5
-QOS_PRIORITY = 2002
 # Neutron's option names, as people write them in extra_dhcp_opts, to OVN's.
 EXTRA_V4 = {
     "arp-timeout": "arp_cache_timeout", "bootfile-name": "bootfile_name", "classless-static-route":
@@ -53,17 +54,22 @@ def port_rows(
     limits: Sequence[rows.QosRule] = (),
     parent: rows.SubPort | None = None,
     parent_id: str = "",
+    turn: int = 0,
 ) -> list[Row]:
     """All rows of a port.
 
     `subnets` are those of its addresses; `gateway_hosts` those that may carry a router's way out, best first;
     `dhcp_options` the options of each of its subnets, asked for only when the port has options of its own; `limits`
-    the rules of its quality of service; `parent` how it is reached through another port, whose id is `parent_id`.
+    the rules of its quality of service; `parent` how it is reached through another port, whose id is `parent_id`;
+    `turn` which of its router's gateways it is, so that each has another host.
     """
     if port.device_owner == rows.FLOATING_IP_OWNER:
         return []  # an address, nothing that is plugged in
     if port.device_owner in rows.ROUTER_OWNERS and port.device_id:
-        return [*_router_side(port, network, subnets, gateway_hosts), _switch_side(port, network)]
+        made = [*_router_side(port, network, subnets, gateway_hosts, turn), _switch_side(port, network)]
+        if port.device_owner == rows.GATEWAY_OWNER and port.qos_policy_id:
+            made += [row for ip in port.fixed_ips for row in outer_limits(port, ip.ip_address, limits)]
+        return made
     made = [*_plain(port, network, subnets, dhcp_options or {}), *_name(port, domain), *_qos(port, limits)]
     if parent is not None:
         columns = {**made[0].columns, "parent_name": parent_id, "tag": parent.segmentation_id}
@@ -133,11 +139,7 @@ def _qos(port: rows.Port, limits: Sequence[rows.QosRule]) -> list[Row]:
             "priority": QOS_PRIORITY,
             "match": f'{"inport" if outward else "outport"} == "{port.id}"',
         }
-        if rule.kind == "dscp_marking":
-            columns["action"] = {"dscp": rule.dscp_mark}
-        else:
-            burst = rule.max_burst_kbps or rule.max_kbps * 8 // 10
-            columns["bandwidth"] = {"rate": rule.max_kbps, "burst": burst}
+        columns |= rule_columns(rule)
         made.append(Row(table="QoS", part=rule.id, columns=columns, holders=(
             Holder(names.switch(port.network_id), "qos_rules"),)))  # fmt: skip
     return made
@@ -233,7 +235,7 @@ def _switch_side(port: rows.Port, network: rows.Network) -> Row:
 
 
 def _router_side(
-    port: rows.Port, network: rows.Network, subnets: Mapping[str, rows.Subnet], gateway_hosts: Sequence[str]
+    port: rows.Port, network: rows.Network, subnets: Mapping[str, rows.Subnet], gateway_hosts: Sequence[str], turn: int
 ) -> list[Row]:
     gateway = port.device_owner == rows.GATEWAY_OWNER
     options: dict[str, str] = {}
@@ -249,6 +251,8 @@ def _router_side(
     holder = Holder(names.router(port.device_id), "ports")
     row = Row(table="Logical_Router_Port", columns=columns, external_ids=_ids(port, network), holders=(holder,))
     chosen = rank_gateway_hosts(port.device_id, gateway_hosts) if gateway else []
+    start = turn % len(chosen) if chosen else 0
+    chosen = chosen[start:] + chosen[:start]
     return [row, *(_gateway_chassis(port, host, len(chosen) - index) for index, host in enumerate(chosen))]
 
 
