@@ -28,10 +28,10 @@ down:  ## stop it
 	$(BIN)/pileus down $(OPTIONS) $(ARGS)
 
 test: packages-tests $(STAMP) $(KERBEROS)  ## all tests (ARGS=what pytest shall know)
-	@sh tests/run.sh $(BIN)/python $(ARGS)
+	@sh tests/run.sh all $(BIN)/python $(ARGS)
 
 test-fast: $(STAMP)  ## those that take seconds: no engines, no root
-	$(BIN)/python -m pytest -m "not live and not slow" $(ARGS)
+	@sh tests/run.sh fast $(BIN)/python $(ARGS)
 
 test-live: packages-tests $(STAMP) $(KERBEROS)  ## those on real QEMU, OVN and PostgreSQL
 	$(BIN)/python -m pytest -m live $(ARGS)

@@ -1,23 +1,36 @@
 #!/bin/sh
-# run.sh PYTHON [ARGUMENT...]: all tests. Those in this process compute, those on real engines mostly wait for guests: they
-# run side by side, which saves minutes, and what failed is tried once more, alone. (Real guests under software
-# emulation can miss a deadline on a busy machine.)
+# run.sh all|fast PYTHON [ARGUMENT...]
+# fast: the tests that take seconds, on every processor.
+# all:  those in this process compute, those on real engines mostly wait for guests: they run side by side, which saves
+#       minutes, and what failed is tried once more, alone. (Real guests under software emulation can miss a deadline on a
+#       busy machine.)
 set -u
-python=$1
-shift
+which=$1
+python=$2
+shift 2
 said=$(mktemp)
+short=$(mktemp -d /tmp/t.XXXX) # workers' folders are deeper than pytest's own, and unix sockets have short paths
 others=
-trap '[ -z "$others" ] || kill "$others" 2>/dev/null; rm -f "$said"' EXIT
+ended() {
+    [ -z "$others" ] || kill "$others" 2>/dev/null
+    rm -f "$said"
+    if [ "$1" = 0 ]; then rm -rf "$short"; else echo "what the tests left is in $short"; fi
+}
+trap 'ended $?' EXIT
 trap 'exit 130' INT TERM
 
-fast() { exec "$python" -m pytest -m "not live" -o cache_dir=.pytest_cache/fast "$@"; }
-live() { exec "$python" -m pytest -m live -o cache_dir=.pytest_cache/live --durations=10 "$@"; }
+fast() { exec "$python" -m pytest -m "not live" -o cache_dir=.pytest_cache/fast --basetemp "$short/f" "$@"; }
+live() { exec "$python" -m pytest -m live -o cache_dir=.pytest_cache/live --basetemp "$short/l" "$@"; }
 failed() { [ "$1" != 0 ] && [ "$1" != 5 ]; } # 5: ARGUMENT names tests of the other kind only
 again="--last-failed --last-failed-no-failures none"
 
+if [ "$which" = fast ]; then
+    (fast -m "not live and not slow" --numprocesses auto --dist worksteal "$@")
+    exit
+fi
 fast "$@" >"$said" 2>&1 &
 others=$!
-(live "$@")
+(live --numprocesses 2 --dist loadgroup --durations=10 "$@")
 live=$?
 wait "$others"
 fast=$?
