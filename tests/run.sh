@@ -5,6 +5,7 @@
 #       minutes, and what failed is tried once more, alone. (Real guests under software emulation can miss a deadline on a
 #       busy machine.)
 set -u
+export PYTHONDONTWRITEBYTECODE= # compiling takes longer than most tests
 which=$1
 python=$2
 shift 2

@@ -7,11 +7,11 @@ that answers differently the second time leads nowhere.
 import http.client
 import ipaddress
 import socket
-import ssl
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from pileus.core import tls
 from pileus.core.errors import BadRequest
 from pileus.image.options import WebOptions
 
@@ -180,9 +180,9 @@ class _Plain(http.client.HTTPConnection):
 
 class _Secure(http.client.HTTPSConnection):
     def __init__(self, host: str, port: int, addresses: list[str]):
-        super().__init__(host, port, timeout=SECONDS, context=ssl.create_default_context())
+        super().__init__(host, port, timeout=SECONDS, context=tls.trust())
         self._addresses = addresses
-        self._tls = ssl.create_default_context()
+        self._tls = tls.trust()
 
     def connect(self) -> None:
         self.sock = self._tls.wrap_socket(_open(self._addresses, self.port), server_hostname=self.host)

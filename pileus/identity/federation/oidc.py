@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import re
-import ssl
 import threading
 import time
 from typing import Any
@@ -18,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import jwt
 
-from pileus.core import log
+from pileus.core import log, tls
 from pileus.core.errors import Unauthorized, Unavailable
 from pileus.identity.federation.login import Vouched
 from pileus.identity.federation.settings import Oidc
@@ -41,7 +40,7 @@ class Provider:
 
     def __init__(self, settings: Oidc):
         self.settings = settings
-        verify = ssl.create_default_context(cafile=settings.ca_file or None)
+        verify = tls.trust(settings.ca_file or None)
         self._http = httpx.Client(timeout=_TIMEOUT, verify=verify, follow_redirects=False, trust_env=False)
         self._lock = threading.Lock()
         self._metadata: dict[str, Any] = {}
