@@ -11,6 +11,7 @@ from bench import images, measures
 from bench.client import Cloud
 from bench.measures import Line
 
+ALONE: dict[str, Callable[[], Iterator[Line]]] = {"start": measures.start, "controllers": measures.controllers}
 FAKE: dict[str, Callable[[Cloud], Iterator[Line]]] = {
     "start": measures.memory,
     "tokens": measures.tokens,
@@ -62,19 +63,22 @@ on an idle machine of two cores.
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or [*FAKE, *(["real"] if os.geteuid() == 0 else [])]
-    unknown = set(wanted) - {*FAKE, "real"}
+    known = list(dict.fromkeys([*ALONE, *FAKE]))
+    wanted = sys.argv[1:] or [*known, *(["real"] if os.geteuid() == 0 else [])]
+    unknown = set(wanted) - {*known, "real"}
     if unknown:
-        sys.exit(f"There is no measure {', '.join(sorted(unknown))}: there are {', '.join(FAKE)}, real.")
+        sys.exit(f"There is no measure {', '.join(sorted(unknown))}: there are {', '.join(known)}, real.")
     before = os.getloadavg()[0]
-    lines: list[Line] = list(measures.start()) if "start" in wanted else []
-    for line in lines:
-        print(_row(line), flush=True)
+    lines: list[Line] = []
+    for name in (name for name in ALONE if name in wanted):
+        for line in ALONE[name]():
+            print(_row(line), flush=True)
+            lines.append(line)
     if fakes := [name for name in wanted if name in FAKE]:
         lines += run(Cloud("--fake", "--nodes", "20"), fakes, FAKE)
     if "real" in wanted:
         lines += run(Cloud(), ["real"], {"real": measures.real})
-    if len(wanted) <= len(FAKE) and sys.argv[1:]:
+    if not set(known) <= set(wanted):
         return  # part of a table is none
     machine = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}"
     load = f"load of the machine before: {before:.1f}"

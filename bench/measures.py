@@ -1,5 +1,6 @@
 """What is measured, each with its reference in the same run; a measure yields lines."""
 
+import json
 import statistics
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from bench.client import Cloud, Connection, Echo, p50, rate, until
+from tests import postgres
+from tests.controllers import Controller, two
 
 
 class Line(NamedTuple):
@@ -52,6 +55,39 @@ def start() -> Iterator[Line]:
     yield Line(
         "cold start of `up --fake` to the first token", ours, "s", f"imports {bare:.2f} s", ours / bare, "at most 2 s"
     )
+
+
+def controllers() -> Iterator[Line]:
+    """A second controller, over PostgreSQL, remembers a token that the first revokes: how long it still takes it."""
+    programs = postgres.binaries()
+    if programs is None:
+        return
+    server = postgres.Postgres(programs)
+    try:
+        with two(server.database()) as (here, there):
+            taken = [_revoked(here, there) for _ in range(20)]
+    finally:
+        server.stop()
+    what, wanted = "a revoked token still good at a second controller over PostgreSQL", "at most 1000 ms"
+    yield Line(f"{what}, p50", statistics.median(taken), "ms")
+    yield Line(f"{what}, the worst of 20", max(taken), "ms", wanted=wanted)
+
+
+def _revoked(here: Controller, there: Controller) -> float:
+    """Milliseconds from the answer to the first refusal."""
+    domain = {"id": "default"}
+    user = {"name": "admin", "domain": domain, "password": here.admin_password}
+    auth = {"identity": {"methods": ["password"], "password": {"user": user}}}
+    first, second = Connection(here.url), Connection(there.url)
+    json_type = {"Content-Type": "application/json"}
+    _, _, headers = first.raw("POST", "/v3/auth/tokens", json.dumps({"auth": auth}), json_type)
+    first.token = second.token = headers["X-Subject-Token"]
+    for _ in range(2):  # from memory the second time
+        second.call("GET", "/v3/auth/projects")
+    first.call("DELETE", "/v3/auth/tokens", headers={"X-Subject-Token": first.token})
+    began = time.perf_counter()
+    until(lambda: second.raw("GET", "/v3/auth/projects")[0] == 401, 60, 0.001)
+    return (time.perf_counter() - began) * 1000
 
 
 def memory(cloud: Cloud) -> Iterator[Line]:

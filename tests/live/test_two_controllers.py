@@ -1,0 +1,90 @@
+"""Two controllers of one cloud, processes of their own, over one PostgreSQL."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests import controllers, postgres
+from tests.controllers import Controller
+from tests.live.cloud import eventually
+from tests.postgres import Postgres
+
+pytestmark = pytest.mark.live
+SECRET = "a secret worth keeping"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    yield from postgres.running()
+
+
+@pytest.fixture(scope="module")
+def pair(server: Postgres) -> Iterator[tuple[Controller, Controller]]:
+    with controllers.two(server.database()) as found:
+        yield found
+
+
+def send(to: Controller, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
+    sent = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{to.url}{path}", data, sent, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None, answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read(), error.headers
+
+
+def log_in(to: Controller, name: str, password: str, project: str = "") -> str:
+    user = {"name": name, "domain": {"id": "default"}, "password": password}
+    auth: dict[str, Any] = {"identity": {"methods": ["password"], "password": {"user": user}}}
+    if project:
+        auth["scope"] = {"project": {"name": project, "domain": {"id": "default"}}}
+    status, body, headers = send(to, "POST", "/v3/auth/tokens", {"auth": auth})
+    assert status == 201, body
+    return str(headers["x-subject-token"])
+
+
+def works(at: Controller, token: str) -> bool:
+    status, _, _ = send(at, "GET", "/v3/auth/projects", x_auth_token=token)
+    assert status in (200, 401)
+    return status == 200
+
+
+def test_a_token_that_one_revokes_is_void_at_the_other(pair: tuple[Controller, Controller]) -> None:
+    here, there = pair
+    token = log_in(here, "admin", here.admin_password, "admin")
+    for controller in (here, there, there):  # the second time from memory
+        assert works(controller, token)
+    assert send(here, "DELETE", "/v3/auth/tokens", x_auth_token=token, x_subject_token=token)[0] == 204
+    assert not works(here, token)
+    eventually(lambda: not works(there, token))
+
+
+def test_what_one_changes_of_a_user_holds_at_the_other(pair: tuple[Controller, Controller]) -> None:
+    here, there = pair
+    admin = log_in(there, "admin", here.admin_password, "admin")
+    body = {"user": {"name": "both", "password": SECRET}}
+    status, made, _ = send(here, "POST", "/v3/users", body, x_auth_token=admin)
+    assert status == 201
+    token = log_in(there, "both", SECRET)
+    assert works(here, token) and works(there, token)
+    path = f"/v3/users/{made['user']['id']}"
+    assert send(here, "PATCH", path, {"user": {"enabled": False}}, x_auth_token=admin)[0] == 200
+    eventually(lambda: not works(there, token))
+    shown = send(there, "GET", path, x_auth_token=admin)[1]
+    assert shown["user"]["enabled"] is False
+
+
+def test_they_tell_the_same_catalog(pair: tuple[Controller, Controller]) -> None:
+    here, there = pair
+    found = []
+    for controller in pair:
+        token = log_in(controller, "admin", here.admin_password, "admin")
+        found.append(send(controller, "GET", "/v3/auth/catalog", x_auth_token=token)[1]["catalog"])
+    assert found[0] == found[1] and here.url in json.dumps(found[0]) and there.url not in json.dumps(found[0])
