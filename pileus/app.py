@@ -22,7 +22,7 @@ from pileus.core.errors import (
     Unauthorized,
     Unavailable,
 )
-from pileus.core.routes import PUBLIC, RouteTable, choose
+from pileus.core.routes import PUBLIC, RouteTable, check_query, choose
 from pileus.core.wire import Request, Response
 
 _log = log.logger("pileus.api")
@@ -135,6 +135,7 @@ def token(rq: Request, proceed: Proceed) -> Response:
         if found.access_rules is not None and not identity.permitted(found, rq):
             raise Unauthorized("The application credential's access rules do not allow this call.")
     rq.route = choose(candidates, rq)
+    check_query(rq)
     return proceed(rq)
 
 

@@ -34,7 +34,7 @@ def create_flavor(tx: Tx, given: dict[str, Any]) -> Flavor:
     flavor_id = given.pop("id", None)
     if flavor_id in (None, "", "auto"):
         flavor_id = clock.new_id()
-    if not 0 < given["rxtx_factor"] <= 3.4e38:
+    if not 0 < given.get("rxtx_factor", 1.0) <= 3.4e38:
         raise BadRequest("Invalid input for field/attribute rxtx_factor. It must be a positive number.")
     if tx.find(Flavor, id=flavor_id):
         raise Conflict(f"Flavor with ID {flavor_id} already exists.", kind="FlavorIdExists")

@@ -130,14 +130,16 @@ def restore_server(tx: Tx, ctx: Context, server: Server) -> None:
     states.check("restore", server.id, server.vm_state, server.task_state)
 
 
-def unshelve_server(tx: Tx, ctx: Context, server: Server, zone: str | None, host: str | None) -> None:
-    """Raises Conflict, BadRequest."""
+def unshelve_server(
+    tx: Tx, ctx: Context, server: Server, zone: str | None, host: str | None, unpin: bool = False
+) -> None:
+    """In this zone and pinned to it from now on, or unpinned. Raises Conflict, BadRequest."""
     if zone is not None and zone not in hosts.zones(tx):
         raise BadRequest(f"The requested availability zone is not available: {zone}")
     if host is not None:
         placeable(tx, host)
     begin(tx, ctx, server, "unshelve", "unshelve", "compute_unshelve_instance")
-    if zone is not None:
+    if zone is not None or unpin:
         save(tx, server, pinned_availability_zone=zone)
     need = _need(server, server.flavor, zone or server.pinned_availability_zone, host)
     saga.start(tx, UNSHELVE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need))

@@ -89,6 +89,14 @@ def delete_server(tx: Tx, ctx: Context, server: Server) -> None:
 
 
 def update_server(tx: Tx, server: Server, changes: dict[str, Any]) -> Server:
+    """Raises Conflict for a zone that the server is not in, or while it is pinned to another one."""
+    pinned, wanted = server.pinned_availability_zone, changes.get("pinned_availability_zone")
+    if wanted is not None and wanted != pinned:
+        if pinned is not None:
+            raise Conflict(f"Instance {server.id} is pinned to availability zone {pinned}: unpin it first.")
+        if wanted != server.availability_zone:
+            where = server.availability_zone or "no availability zone"
+            raise Conflict(f"Instance {server.id} is in {where}: it cannot be pinned to {wanted}.")
     return save(tx, server, **changes)
 
 

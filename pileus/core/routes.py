@@ -37,6 +37,8 @@ class Route:
         self.body: Callable[[Request], Any] | None = options.pop("body", None)
         # how the transaction around the handler is opened: "write", "read", or "" where the handler does that itself
         self.tx: str = options.pop("tx", "read" if method in ("GET", "HEAD") else "write")
+        # the names its query string may have; None: nothing is said of it, and it has none
+        self.query: frozenset[str] | None = frozenset(options.pop("query")) if "query" in options else None
         self.stream: bool = options.pop("stream", False)  # the handler reads `rq.upload` instead of a whole body
         self.slow: bool = options.pop(
             "slow", False
@@ -73,6 +75,7 @@ class Service:
         unseen_is_missing: Collection[str] = (),
         in_projects: bool = False,
         rules: str = "",
+        strict_queries: tuple[str, str] | None = None,
     ):
         self.name = name
         self.prefix = prefix
@@ -85,6 +88,8 @@ class Service:
         self.unseen_is_missing = unseen_is_missing
         self.in_projects = in_projects  # a token of the system or of a domain is of no use here
         self.rules = rules or name  # the service whose policy holds here
+        # the versions since which unknown names in a query are refused: by routes that say theirs, and by all
+        self.strict_queries = tuple(version(each) for each in strict_queries) if strict_queries else None
         self.routes: list[Route] = []
 
     def route(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:
@@ -263,6 +268,15 @@ def choose(candidates: list[Route], rq: Request) -> Route:
                 raise BadRequest(f"There is more than one action in the body: {', '.join(keys)}.")
             return route
     raise BadRequest(f"There is no such action: {', '.join(keys)[:100]}" if keys else "The body names no action.")
+
+
+def check_query(rq: Request) -> None:
+    """Raises BadRequest for names that the route's query string does not have, in versions that are strict about it."""
+    strict, known = rq.service.strict_queries, rq.route.query
+    if not strict or not rq.query_string or rq.method == "POST" or rq.version < strict[0 if known is not None else 1]:
+        return
+    if unknown := set(rq.query.names()) - (known or set()):
+        raise BadRequest(f"Additional properties are not allowed ({', '.join(sorted(unknown))[:200]})")
 
 
 def load(package: str) -> None:

@@ -1,4 +1,4 @@
-"""Kill -9 of the controller and of nodes in the middle of creates and deletes: everything finishes or is undone."""
+"""Kill -9 of the controller and of nodes in the middle of what is done to servers: everything finishes or is undone."""
 
 import os
 import random
@@ -12,6 +12,7 @@ from tests.live.cloud import Api, LiveCloud, eventually, guest_image
 
 pytestmark = pytest.mark.live
 ROUNDS = 5
+VICTIMS = ["run/serve.pid", "hosts/node-1/run/node.pid", "hosts/node-2/run/node.pid"]
 
 
 def _kill(cloud: LiveCloud, which: str) -> None:
@@ -27,44 +28,111 @@ def _kill(cloud: LiveCloud, which: str) -> None:
     eventually(kill)
 
 
-def _servers(api: Api) -> list[dict[str, Any]]:
-    status, body = api.call("GET", "compute", "/servers/detail")
-    assert status == 200, body
-    found: list[dict[str, Any]] = body["servers"]
-    return found
+class Servers:
+    """What all of the test works on: an image, flavors, a network, and a client that calls again what was not answered."""
+
+    def __init__(self, cloud: LiveCloud):
+        self.cloud = cloud
+        self.admin = admin = cloud.client()
+        if not any(image["Name"] == "kill" for image in admin("image list")):
+            path = str(guest_image())
+            admin("image create --public --disk-format qcow2 --container-format bare --file", path, "kill")
+        if not any(flavor["Name"] == "kill.nano" for flavor in admin("flavor list")):
+            admin("flavor create --ram 128 --disk 1 --vcpus 1 kill.nano")
+            admin("flavor create --ram 160 --disk 2 --vcpus 1 kill.more")
+        self.network = admin("network create kill-net")["id"]
+        admin("subnet create --network kill-net --subnet-range 10.66.0.0/24 kill-v4")
+        self.image = admin("image show kill")["id"]
+        self.flavor, self.larger = (admin(f"flavor show {name}")["id"] for name in ("kill.nano", "kill.more"))
+        self.api = Api(cloud.environment())
+
+    def create(self, name: str) -> None:
+        body = {"name": name, "imageRef": self.image, "flavorRef": self.flavor, "networks": [{"uuid": self.network}]}
+        self.api.call("POST", "compute", "/servers", {"server": body})
+
+    def list(self) -> list[dict[str, Any]]:
+        status, body = self.api.call("GET", "compute", "/servers/detail")
+        assert status == 200, body
+        found: list[dict[str, Any]] = body["servers"]
+        return found
+
+    def do(self, name: str, action: str, arguments: Any = None) -> Any:
+        server = next(server for server in self.list() if server["name"] == name)
+        return self.api.call("POST", "compute", f"/servers/{server['id']}/action", {action: arguments})[1]
+
+    def at_rest(self) -> dict[str, str]:
+        """Statuses by name, once nothing is going on."""
+
+        def look() -> dict[str, str] | None:
+            found = self.list()
+            busy = any(server["OS-EXT-STS:task_state"] or server["status"] == "BUILD" for server in found)
+            return None if busy else {server["name"]: server["status"] for server in found}
+
+        statuses: dict[str, str] = eventually(look, tries=240)
+        return statuses
+
+    def delete_all(self) -> None:
+        for server in self.list():
+            self.api.call("DELETE", "compute", f"/servers/{server['id']}")
+
+    def gone(self) -> None:
+        eventually(lambda: self.list() == [], tries=240)
+
+    def close(self) -> None:
+        self.admin("network delete kill-net")
+        self.cloud.pileus("fsck")
 
 
 def test_nothing_is_stuck_or_orphaned_after_kills(live_cloud: LiveCloud) -> None:
-    admin = live_cloud.client()
-    if not any(image["Name"] == "kill" for image in admin("image list")):
-        path = str(guest_image())
-        admin("image create --public --disk-format qcow2 --container-format bare --file", path, "kill")
-    if not any(flavor["Name"] == "kill.nano" for flavor in admin("flavor list")):
-        admin("flavor create --ram 128 --disk 1 --vcpus 1 kill.nano")
-    network = admin("network create kill-net")["id"]
-    admin("subnet create --network kill-net --subnet-range 10.66.0.0/24 kill-v4")
-    image, flavor = admin("image show kill")["id"], admin("flavor show kill.nano")["id"]
-    api = Api(live_cloud.environment())
-    dice = random.Random(1)
-    victims = ["run/serve.pid", "hosts/node-1/run/node.pid", "hosts/node-2/run/node.pid"]
-
+    servers, dice = Servers(live_cloud), random.Random(1)
     for number in range(ROUNDS):
         for name in ("a", "b", "c"):
-            body = {
-                "name": f"kill-{number}{name}",
-                "imageRef": image,
-                "flavorRef": flavor,
-                "networks": [{"uuid": network}],
-            }
-            api.call("POST", "compute", "/servers", {"server": body})
+            servers.create(f"kill-{number}{name}")
         time.sleep(dice.uniform(0, 1.5))
-        _kill(live_cloud, victims[number % 3])
-        eventually(lambda: all(server["status"] in ("ACTIVE", "ERROR") for server in _servers(api)), tries=240)
-        for server in _servers(api):
-            api.call("DELETE", "compute", f"/servers/{server['id']}")
+        _kill(live_cloud, VICTIMS[number % 3])
+        assert set(servers.at_rest().values()) <= {"ACTIVE", "ERROR"}
+        servers.delete_all()
         time.sleep(dice.uniform(0, 1.0))
-        _kill(live_cloud, victims[(number + 1) % 3])
-        eventually(lambda: _servers(api) == [], tries=240)
+        _kill(live_cloud, VICTIMS[(number + 1) % 3])
+        servers.gone()
+    servers.close()
 
-    admin("network delete kill-net")
+
+def test_what_is_done_to_servers_survives_kills(live_cloud: LiveCloud) -> None:
+    """Images, other sizes, rescues and shelves, there and back, of servers that are off: no guest has to be waited for."""
+    servers, dice = Servers(live_cloud), random.Random(2)
+    there = {
+        "image": ("createImage", {"name": "kill-copy"}, {"SHUTOFF"}),
+        "size": ("resize", {"flavorRef": servers.larger}, {"VERIFY_RESIZE", "SHUTOFF"}),
+        "rescue": ("rescue", None, {"RESCUE", "ERROR"}),
+        "shelve": ("shelve", None, {"SHELVED_OFFLOADED", "SHUTOFF"}),
+    }
+    back = {
+        "image": ("createImage", {"name": "kill-again"}, {"SHUTOFF"}),
+        "size": ("revertResize", None, {"SHUTOFF"}),
+        "rescue": ("unrescue", None, {"ACTIVE", "ERROR"}),
+        "shelve": ("unshelve", None, {"ACTIVE", "SHELVED_OFFLOADED", "SHUTOFF"}),
+    }
+    for name in there:
+        servers.create(name)
+    assert set(servers.at_rest().values()) == {"ACTIVE"}
+    for name in there:
+        eventually(lambda name=name: "login:" in servers.do(name, "os-getConsoleOutput", {})["output"])  # type: ignore[misc]
+        servers.do(name, "os-stop")
+    assert set(servers.at_rest().values()) == {"SHUTOFF"}
+    for way in (there, back):
+        for name, (action, arguments, _) in way.items():
+            servers.do(name, action, arguments)
+        for victim in VICTIMS:
+            time.sleep(dice.uniform(0, 0.7))
+            _kill(live_cloud, victim)
+        for name, status in servers.at_rest().items():
+            assert status in way[name][2], (name, status)
     live_cloud.pileus("fsck")
+    for image in servers.admin("image list"):
+        if image["Name"].startswith("kill-"):
+            assert image["Status"] == "active", image
+            servers.admin(f"image delete {image['ID']}")
+    servers.delete_all()
+    servers.gone()
+    servers.close()

@@ -11,7 +11,10 @@ from pileus.core.wire import Request
 VERSIONS = Microversions("compute", version("2.1"), version("2.104"), legacy="x-openstack-nova-api-version")
 
 # clients still write the project into the path: /compute/v2.1 is the same with and without
-api = Service("compute", "/compute/v2.1", faults.compute, VERSIONS, aliases=("/compute/v2",), nameless_is_missing=True)
+api = Service(
+    "compute", "/compute/v2.1", faults.compute, VERSIONS, aliases=("/compute/v2",), nameless_is_missing=True,
+    strict_queries=("2.75", "2.102"),
+)  # fmt: skip
 # version discovery stands above the versions
 root = Service("compute-root", "/compute", faults.compute, rules="compute")
 

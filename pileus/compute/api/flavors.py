@@ -10,6 +10,7 @@ from pileus.compute.store import Flavor
 from pileus.core import paging
 from pileus.core.errors import BadRequest, NotFound
 from pileus.core.fields import Text
+from pileus.core.microversions import Version
 from pileus.core.paging import Sort, Where
 from pileus.core.wire import Request
 
@@ -17,6 +18,7 @@ READ = "os_compute_api:os-flavor-access"
 MANAGE = "os_compute_api:os-flavor-manage"
 SPECS = "os_compute_api:os-flavor-extra-specs"
 ACCESS = "os_compute_api:os-flavor-access"
+QUERY = {"limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir"}
 _PROJECT = Text("tenant", min=1)
 
 
@@ -49,6 +51,11 @@ def _page(rq: Request) -> paging.Page:
     elif rq.allows(f"{MANAGE}:create"):
         clauses, where = (), [*where, Where("is_public", "eq", True)]
     key = rq.query.get("sort_key") or "flavorid"
+    if rq.version >= Version(2, 102):
+        if wanted := rq.query.get("name"):
+            where.append(Where("name", "eq", wanted))
+        if key == "rxtx_factor":
+            raise BadRequest("Flavors cannot be sorted by rxtx_factor.")
     direction = rq.query.get("sort_dir") or "asc"
     if key not in SORT_KEYS or direction not in ("asc", "desc"):
         raise BadRequest(f"Flavors cannot be sorted by {key[:100]} {direction[:100]}.")
@@ -59,7 +66,8 @@ def _page(rq: Request) -> paging.Page:
     )  # fmt: skip
 
 
-@api.get("/flavors", policy=READ)
+@api.get("/flavors", policy=READ, query=QUERY, until="2.101")
+@api.get("/flavors", policy=READ, query={*QUERY, "name"}, since="2.102")
 def list_flavors(rq: Request) -> dict[str, Any]:
     """List flavors."""
     found = _page(rq)
@@ -68,7 +76,8 @@ def list_flavors(rq: Request) -> dict[str, Any]:
     return body | paging.links(rq, "flavors", found)
 
 
-@api.get("/flavors/detail", policy=READ)
+@api.get("/flavors/detail", policy=READ, query=QUERY, until="2.101")
+@api.get("/flavors/detail", policy=READ, query={*QUERY, "name"}, since="2.102")
 def list_flavors_detail(rq: Request) -> dict[str, Any]:
     """List flavors with all they say."""
     found = _page(rq)

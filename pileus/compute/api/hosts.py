@@ -14,6 +14,7 @@ from pileus.core.wire import Request
 
 SERVICES = "os_compute_api:os-services"
 HYPERVISORS = "os_compute_api:os-hypervisors"
+PAGED = ("limit", "marker", "hypervisor_hostname_pattern", "with_servers")
 _REASON = Text("disabled_reason", min=1, strip=True)
 _FORCED = Boolean("forced_down")
 
@@ -72,7 +73,7 @@ def _zone(name: str, rows: list[Host], services: Any) -> dict[str, Any]:
 # -- services ----------------------------------------------------------------------------------------------------------
 
 
-@api.get("/os-services", policy=f"{SERVICES}:list")
+@api.get("/os-services", policy=f"{SERVICES}:list", query=("host", "binary"))
 def list_services(rq: Request) -> dict[str, Any]:
     """List compute services: one on each host."""
     name, binary = rq.query.get("host"), rq.query.get("binary")
@@ -195,14 +196,14 @@ def _bodies(rq: Request, rows: list[Host], only: set[str] | None) -> list[dict[s
     return bodies
 
 
-@api.get("/os-hypervisors", policy=f"{HYPERVISORS}:list")
+@api.get("/os-hypervisors", policy=f"{HYPERVISORS}:list", query=PAGED)
 def list_hypervisors(rq: Request) -> dict[str, Any]:
     """List hypervisors."""
     rows, links = _page(rq, _listed(rq))
     return {"hypervisors": _bodies(rq, rows, BRIEF), **links}
 
 
-@api.get("/os-hypervisors/detail", policy=f"{HYPERVISORS}:list-detail")
+@api.get("/os-hypervisors/detail", policy=f"{HYPERVISORS}:list-detail", query=PAGED)
 def list_hypervisors_detail(rq: Request) -> dict[str, Any]:
     """List hypervisors with what they have and use."""
     rows, links = _page(rq, _listed(rq))
@@ -224,7 +225,7 @@ def hypervisor_statistics(rq: Request) -> dict[str, Any]:
     }
 
 
-@api.get("/os-hypervisors/{hypervisor_id}", policy=f"{HYPERVISORS}:show", on=host)
+@api.get("/os-hypervisors/{hypervisor_id}", policy=f"{HYPERVISORS}:show", on=host, query=("with_servers",))
 def show_hypervisor(rq: Request, found: Host) -> dict[str, Any]:
     """Show a hypervisor."""
     return {"hypervisor": _bodies(rq, [found], None)[0]}

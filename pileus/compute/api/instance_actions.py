@@ -14,6 +14,7 @@ from pileus.core.microversions import Version
 from pileus.core.paging import Sort, Where
 from pileus.core.wire import Request
 
+QUERY = ("limit", "marker", "changes-since", "changes-before")
 POLICY = "os_compute_api:os-instance-actions"
 
 
@@ -28,7 +29,12 @@ def _subject(rq: Request, server_id: str, *_: str) -> Server | ServerAction:
     return past
 
 
-@api.get("/servers/{server_id}/os-instance-actions", policy=f"{POLICY}:list", on=_subject)
+@api.get(
+    "/servers/{server_id}/os-instance-actions",
+    policy=f"{POLICY}:list",
+    on=_subject,
+    query=QUERY,
+)
 def list_actions(rq: Request, found: Server | ServerAction) -> dict[str, Any]:
     """List what was asked of a server, newest first."""
     where = [Where("server_id", "eq", rq.params["server_id"])]

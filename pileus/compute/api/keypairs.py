@@ -10,6 +10,7 @@ from pileus.core import clock, paging
 from pileus.core.microversions import Version
 from pileus.core.wire import Request, Response
 
+QUERY = ("user_id",)
 POLICY = "os_compute_api:os-keypairs"
 
 
@@ -23,7 +24,7 @@ def keypair(rq: Request, name: str) -> KeyPair:
     return keypairs.get_keypair(rq.tx, _user(rq), name)
 
 
-@api.get("/os-keypairs", policy=f"{POLICY}:index")
+@api.get("/os-keypairs", policy=f"{POLICY}:index", query=(*QUERY, "limit", "marker"))
 def list_keypairs(rq: Request) -> dict[str, Any]:
     """List key pairs."""
     user_id = _user(rq)
@@ -56,7 +57,7 @@ def create_keypair(rq: Request) -> Response:
     return Response({"keypair": body}, 201 if rq.version >= Version(2, 2) else 200)
 
 
-@api.get("/os-keypairs/{name}", policy=f"{POLICY}:show", on=keypair)
+@api.get("/os-keypairs/{name}", policy=f"{POLICY}:show", on=keypair, query=QUERY)
 def show_keypair(rq: Request, found: KeyPair) -> dict[str, Any]:
     """Show a key pair."""
     view = KEYPAIR.view(rq, found)
@@ -73,7 +74,7 @@ def show_keypair(rq: Request, found: KeyPair) -> dict[str, Any]:
     }
 
 
-@api.delete("/os-keypairs/{name}", policy=f"{POLICY}:delete", on=keypair, status=204)
+@api.delete("/os-keypairs/{name}", policy=f"{POLICY}:delete", on=keypair, status=204, query=QUERY)
 def delete_keypair(rq: Request, found: KeyPair) -> Response:
     """Delete a key pair."""
     keypairs.delete_keypair(rq.tx, found)

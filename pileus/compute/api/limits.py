@@ -13,7 +13,7 @@ SETS = "os_compute_api:os-quota-sets"
 CLASSES = "os_compute_api:os-quota-class-sets"
 
 
-@api.get("/limits", policy="os_compute_api:limits")
+@api.get("/limits", policy="os_compute_api:limits", query=("tenant_id", "reserved"))
 def show_limits(rq: Request) -> dict[str, Any]:
     """Show what a project may have and has."""
     project_id = rq.ctx.project_id or ""
@@ -40,13 +40,13 @@ def _shown(rq: Request, found: dict[str, Any]) -> dict[str, Any]:
     return QUOTA_SET.viewer(rq, only=SHOWN)(found)
 
 
-@api.get("/os-quota-sets/{project_id}", policy=f"{SETS}:show", on=Target)
+@api.get("/os-quota-sets/{project_id}", policy=f"{SETS}:show", on=Target, query=("user_id",))
 def show_quota_set(rq: Request, found: Target) -> dict[str, Any]:
     """Show a project's quotas."""
     return {"quota_set": {"id": found.id, **_shown(rq, quotas.limits(rq.tx, found.id))}}
 
 
-@api.get("/os-quota-sets/{project_id}/detail", policy=f"{SETS}:detail", on=Target)
+@api.get("/os-quota-sets/{project_id}/detail", policy=f"{SETS}:detail", on=Target, query=("user_id",))
 def show_quota_set_detail(rq: Request, found: Target) -> dict[str, Any]:
     """Show a project's quotas and what is used of them."""
     used = quotas.in_use(rq.tx, found.id)
@@ -64,7 +64,7 @@ def show_quota_defaults(rq: Request, found: Target) -> dict[str, Any]:
     return {"quota_set": {"id": found.id, **_shown(rq, quotas.defaults(rq.tx))}}
 
 
-@api.put("/os-quota-sets/{project_id}", policy=f"{SETS}:update", on=Target)
+@api.put("/os-quota-sets/{project_id}", policy=f"{SETS}:update", on=Target, query=("user_id",))
 def update_quota_set(rq: Request, found: Target) -> dict[str, Any]:
     """Change a project's quotas."""
     given = QUOTA_SET.parse_update(rq)
@@ -79,7 +79,7 @@ def update_quota_set(rq: Request, found: Target) -> dict[str, Any]:
     return {"quota_set": _shown(rq, quotas.limits(rq.tx, found.id))}
 
 
-@api.delete("/os-quota-sets/{project_id}", policy=f"{SETS}:delete", on=Target, status=202)
+@api.delete("/os-quota-sets/{project_id}", policy=f"{SETS}:delete", on=Target, status=202, query=("user_id",))
 def delete_quota_set(rq: Request, found: Target) -> None:
     """Give a project the default quotas again."""
     quota.reset(rq.tx, quotas.SERVICE, found.id)

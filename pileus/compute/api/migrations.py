@@ -48,9 +48,10 @@ FILTERS = {
     "status": "status", "instance_uuid": "server_id", "source_compute": "source", "migration_type": "kind",
     "user_id": "user_id", "project_id": "project_id",
 }  # fmt: skip
+QUERY = {*FILTERS, "host", "hidden", "limit", "marker", "changes-since", "changes-before"}
 
 
-@api.get("/os-migrations", policy=f"{POLICY}:index")
+@api.get("/os-migrations", policy=f"{POLICY}:index", query=QUERY)
 def list_migrations(rq: Request) -> dict[str, Any]:
     """List moves of servers, newest first."""
     where = []

@@ -22,7 +22,7 @@ def _shown(rq: Request, rows: list[ServerGroup]) -> list[dict[str, Any]]:
     return [{**view(row), "members": server_groups.members(rq.tx, row.id)} for row in rows]
 
 
-@api.get("/os-server-groups", policy=f"{POLICY}:index")
+@api.get("/os-server-groups", policy=f"{POLICY}:index", query=("all_projects", "limit", "offset"))
 def list_server_groups(rq: Request) -> dict[str, Any]:
     """List server groups."""
     everybody = "all_projects" in rq.query and rq.allows(f"{POLICY}:index:all_projects")

@@ -47,9 +47,18 @@ TYPES = {
     "vnc": ("novnc", "xvpvnc"), "spice": ("spice-html5", "spice-direct"), "rdp": ("rdp-html5",), "serial": ("serial",),
     "mks": ("webmks",),
 }  # fmt: skip
+OLDEST = ("novnc", "xvpvnc", "spice-html5", "rdp-html5", "serial")
 _CONSOLE = Resource(
     "remote_console",
-    [Text("protocol", create=REQUIRED, choices=TYPES), Text("type", create=REQUIRED, max=50)],
+    [
+        Text("protocol", create=REQUIRED, choices=TYPES),
+        Text("type", create=REQUIRED, choices=[*OLDEST, "webmks", "spice-direct"]),
+    ],
+    earlier=[
+        Text("protocol", create=REQUIRED, choices=[name for name in TYPES if name != "mks"], until="2.7"),
+        Text("type", create=REQUIRED, choices=OLDEST, until="2.7"),
+        Text("type", create=REQUIRED, choices=[*OLDEST, "webmks"], since="2.8", until="2.98"),
+    ],
 )
 
 

@@ -58,10 +58,13 @@ def unshelve_server(rq: Request, found: Server) -> None:
     elif rq.json["unshelve"] == {}:
         raise BadRequest("Invalid input for field/attribute unshelve. It must not be empty: null is.")
     zone = given.get("availability_zone")
+    unpin = "availability_zone" in given and zone is None and rq.version >= Version(2, 91)
     host = _HOST.check(given["host"]) if "host" in given else None
     if host is not None:
         rq.authorize(f"{RULE}:os-shelve:unshelve_to_host", found)
-    lifecycle.unshelve_server(rq.tx, rq.ctx, found, None if zone is None else _ZONE.check(zone), host)
+    if "availability_zone" in given and not unpin:
+        zone = _ZONE.check(zone)
+    lifecycle.unshelve_server(rq.tx, rq.ctx, found, zone, host, unpin)
 
 
 # -- resize and migrate ------------------------------------------------------------------------------------------------

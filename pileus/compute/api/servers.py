@@ -21,14 +21,14 @@ def server(rq: Request, server_id: str, *_: str) -> Server:
     return servers.get_server(rq.tx, server_id)
 
 
-@api.get("/servers", policy=f"{POLICY}:index")
+@api.get("/servers", policy=f"{POLICY}:index", query=server_lists.KNOWN)
 def list_servers(rq: Request) -> dict[str, Any]:
     """List servers."""
     found = server_lists.page(rq, f"{POLICY}:index")
     return {"servers": [server_views.brief(rq, row) for row in found.rows]} | paging.links(rq, "servers", found)
 
 
-@api.get("/servers/detail", policy=f"{POLICY}:detail")
+@api.get("/servers/detail", policy=f"{POLICY}:detail", query=server_lists.KNOWN)
 def list_servers_detail(rq: Request) -> dict[str, Any]:
     """List servers with all they say."""
     found = server_lists.page(rq, f"{POLICY}:detail")
@@ -96,10 +96,6 @@ def update_server(rq: Request, found: Server) -> dict[str, Any]:
     changes = SERVER.parse_update(rq)
     if changes.get("name") is not None:
         changes["name"] = changes["name"].strip()
-    if changes.get("pinned_availability_zone") not in (None, found.availability_zone):
-        raise BadRequest(
-            f"The server is in availability zone {found.availability_zone}: it can be pinned to that only."
-        )
     servers.update_server(rq.tx, found, changes)
     if set(changes) & {"name", "hostname"}:
         rq.tx.after_commit(lambda: servers.tell_guest(rq.cloud, found.id))

@@ -10,6 +10,7 @@ from pileus.core import clock
 from pileus.core.errors import BadRequest, NotFound
 from pileus.core.wire import Request
 
+PERIOD = ("start", "end")
 POLICY = "os_compute_api:os-simple-tenant-usage"
 
 
@@ -36,7 +37,7 @@ def _usage(rq: Request, project_id: str, servers: list[Any], detailed: bool) -> 
     return {**body, "server_usages": usages} if detailed else body
 
 
-@api.get("/os-simple-tenant-usage", policy=f"{POLICY}:list")
+@api.get("/os-simple-tenant-usage", policy=f"{POLICY}:list", query=(*PERIOD, "detailed", "limit", "marker"))
 def list_usage(rq: Request) -> dict[str, Any]:
     """Sum up what each project used."""
     start, stop, _ = _times(rq)
@@ -45,7 +46,12 @@ def list_usage(rq: Request) -> dict[str, Any]:
     return {"tenant_usages": [_usage(rq, project, servers, detailed) for project, servers in sorted(found.items())]}
 
 
-@api.get("/os-simple-tenant-usage/{project_id}", policy=f"{POLICY}:show", on=Target)
+@api.get(
+    "/os-simple-tenant-usage/{project_id}",
+    policy=f"{POLICY}:show",
+    on=Target,
+    query=(*PERIOD, "limit", "marker"),
+)
 def show_usage(rq: Request, found: Target) -> dict[str, Any]:
     """Sum up what a project used, server by server."""
     start, stop, _ = _times(rq)
