@@ -8,6 +8,7 @@ def test_a_key_pair_can_be_deleted_once(member):
 
 import json
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +32,10 @@ class Answer:
         self.status = response.status
         self.headers = response.headers
         body = response.body
-        if isinstance(body, FileBody):
+        self.channel = body if isinstance(body, socket.socket) else None  # of a websocket: its other end
+        if isinstance(body, socket.socket):
+            self.raw = b""
+        elif isinstance(body, FileBody):
             data = body.path.read_bytes()[body.offset :]
             self.raw = data if body.length is None else data[: body.length]
             if body.after:

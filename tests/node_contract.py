@@ -206,6 +206,24 @@ class NodeContract:
         with pytest.raises(NodeError):
             node.console_log(p.ConsoleLogArgs(server_id=str(uuid.uuid4())))
 
+    def test_a_running_guest_has_a_screen_and_a_serial_line(
+        self, node: p.Node, make: Callable[..., p.InstanceSpec]
+    ) -> None:
+        spec = make()
+        node.ensure_instance(spec)
+        for _ in range(2):
+            with node.open_console(p.ConsoleArgs(server_id=spec.server_id, kind="vnc")) as screen:
+                screen.settimeout(10)
+                assert screen.recv(12) == b"RFB 003.008\n"
+                screen.sendall(b"RFB 003.008\n")
+        with node.open_console(p.ConsoleArgs(server_id=spec.server_id, kind="serial")) as line:
+            line.sendall(b"\n")
+        node.power(p.PowerArgs(server_id=spec.server_id, action="stop", hard=True))
+        for server_id in (spec.server_id, str(uuid.uuid4())):
+            with pytest.raises(NodeError) as refused:
+                node.open_console(p.ConsoleArgs(server_id=server_id, kind="vnc"))
+            assert refused.value.kind == "not_found"
+
     def test_newer_metadata_of_a_server_which_is_not_here_is_nothing_to_do(self, node: p.Node) -> None:
         node.set_metadata(p.SetMetadata(server_id=str(uuid.uuid4()), documents=p.Documents(hostname="x")))
 

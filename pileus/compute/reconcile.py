@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pileus.compute import compare, hosts, images, instance_actions, networks, servers, states
+from pileus.compute import compare, consoles, hosts, images, instance_actions, networks, servers, states
 from pileus.compute.drivers import Nodes
 from pileus.compute.sagas import listeners
 from pileus.compute.sagas.create import spec_of
@@ -252,6 +252,7 @@ def _drop_images(cloud: Any, nodes: Nodes) -> None:
 def forget_old_actions(cloud: Any) -> None:
     with cloud.db.write() as tx:
         instance_actions.forget_old(tx)
+        consoles.forget_expired(tx)
 
 
 # -- what guests are told ----------------------------------------------------------------------------------------------

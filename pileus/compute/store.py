@@ -183,6 +183,17 @@ class Migration(msgspec.Struct):
     updated_at: str = ""
 
 
+@table(
+    "console_tokens", index=[("server_id",), ("expires_at",)], references={"server_id": "servers.id"},
+    cascade=["server_id"],
+)  # fmt: skip
+class ConsoleToken(msgspec.Struct):
+    id: Key  # the hash of the secret
+    server_id: str
+    type: str
+    expires_at: str
+
+
 @table("server_groups", index=[("project_id",)])
 class ServerGroup(msgspec.Struct):
     """Servers that are to be on one host, or on different ones."""

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import unquote
 
+from pileus.core import websockets
 from pileus.core.errors import BadRequest, TooLarge
 from pileus.core.pool import Pool
 from pileus.core.wire import FileBody, Request, Response
@@ -56,8 +58,7 @@ class Edge:
             await _lifespan(receive, send)
             return
         if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
+            await websockets.serve(scope, receive, send, await self.pool.run(self.handle, _request(scope)))
             return
         rq = _request(scope)
         kind = self.kind(rq)
@@ -105,6 +106,8 @@ class Edge:
             # the server reads and sends it by itself: half the work of handing it over in chunks
             await send({"type": "http.response.pathsend", "path": str(body.path)})
             return
+        if isinstance(body, socket.socket):
+            raise TypeError("only a websocket is answered with a socket")
         chunks = _file_chunks(body) if isinstance(body, FileBody) else iter(body)
         try:
             if rq.method != "HEAD":
@@ -244,7 +247,7 @@ def _request(scope: Message) -> Request:
         headers[name] = f"{headers[name]},{text}" if name in headers else text
     raw = scope.get("raw_path")
     path = unquote(raw.decode("latin-1").partition("?")[0], errors="replace") if raw else scope["path"]
-    rq = Request(scope["method"], path, scope.get("query_string", b"").decode("latin-1"), headers)
+    rq = Request(scope.get("method", "WEBSOCKET"), path, scope.get("query_string", b"").decode("latin-1"), headers)
     rq.scheme = scope.get("scheme", "http")
     if scope.get("client"):
         rq.client = scope["client"][0]

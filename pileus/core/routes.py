@@ -115,6 +115,12 @@ class Service:
         options.setdefault("status", 204)
         return self.route("DELETE", path, **options)
 
+    def socket(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """A websocket: the handler answers 101 with a socket, and what passes through that one passes to the client."""
+        options.setdefault("status", 101)
+        options.setdefault("tx", "")
+        return self.route("WEBSOCKET", path, **options)
+
     def do(self, path: str, action: str, **options: Any) -> Callable[[Handler], Handler]:
         """An action: POST with a body of one key, which says what to do (`{"reboot": {...}}`)."""
         options.setdefault("status", 202)

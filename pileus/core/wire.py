@@ -1,6 +1,7 @@
 """A request and a response, as handlers see them."""
 
 import re
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,17 +189,17 @@ class FileBody:
 
 
 class Response:
-    """Status, headers and a body: JSON from plain data or Structs, text, bytes, a file or chunks."""
+    """Status, headers and a body: JSON from plain data or Structs, text, bytes, a file, chunks, or a websocket's end."""
 
     __slots__ = ("body", "headers", "status")
 
     def __init__(self, body: Any = None, status: int = 200, headers: dict[str, str] | None = None):
         self.status = status
         self.headers = headers or {}
-        self.body: bytes | FileBody | Iterable[bytes]
+        self.body: bytes | FileBody | socket.socket | Iterable[bytes]
         if body is None:
             self.body = b""
-        elif isinstance(body, bytes | FileBody):
+        elif isinstance(body, bytes | FileBody | socket.socket):
             self.body = body
         elif isinstance(body, str):
             self.body = body.encode(errors="replace")  # a message may quote what no client should have sent

@@ -21,6 +21,7 @@ ARGS_HEADER = "X-Pileus-Args"  # of calls whose body is a stream
 MEDIA_TYPE = "application/msgpack"
 CONNECT_SECONDS = 5.0
 CHUNK = 1 << 20
+SWITCHED = 101  # Switching Protocols: what follows is no HTTP
 
 
 class Refusal(msgspec.Struct):
@@ -78,6 +79,32 @@ class Caller:
         except (OSError, http.client.HTTPException) as e:
             reason = f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
             raise NodeUnavailable(f"{name}: no answer on {self.socket_path} ({reason})") from e
+        finally:
+            connection.close()
+
+    def _upgraded(self, call: p.Call[A, R], args: A) -> socket.socket:
+        """The connection itself, once the node has answered that from here on it is the thing asked for."""
+        connection = UnixConnection(self.socket_path, call.deadline)
+        head = [f"POST /v1/{call.name} HTTP/1.1", "Host: localhost", f"{VERSION_HEADER}: {p.VERSION}"]
+        body = msgspec.msgpack.encode(args)
+        head += ["Connection: upgrade", "Upgrade: stream", f"Content-Length: {len(body)}", "", ""]
+        try:
+            connection.connect()
+            connection.sock.sendall("\r\n".join(head).encode() + body)
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n"):  # to the byte: what follows is the stream's
+                if not (byte := connection.sock.recv(1)) or len(answer) > 4096:
+                    raise NodeUnavailable(f"{call.name}: the node hung up on {self.socket_path}")
+                answer += byte
+            status = int(answer.split()[1])
+            if status != SWITCHED:
+                with connection.sock.makefile("rb") as rest:
+                    raise fault(status, rest.read())
+            connection.sock.settimeout(None)
+            stream, connection.sock = connection.sock, None  # closed by its user, not below
+            return stream
+        except (OSError, ValueError, IndexError) as e:
+            raise NodeUnavailable(f"{call.name}: no answer on {self.socket_path} ({type(e).__name__}: {e})") from e
         finally:
             connection.close()
 
@@ -167,6 +194,9 @@ class NodeClient(CopyCalls):
 
     def console_log(self, args: p.ConsoleLogArgs) -> p.ConsoleLog:
         return self._call(p.CONSOLE_LOG, args)
+
+    def open_console(self, args: p.ConsoleArgs) -> socket.socket:
+        return self._upgraded(p.OPEN_CONSOLE, args)
 
     def ensure_metadata(self, args: p.MetadataArgs) -> p.Nothing:
         return self._call(p.ENSURE_METADATA, args)

@@ -5,6 +5,7 @@ process away with its events (guests stay), `power_cut()` the guests too.
 """
 
 import hashlib
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,7 @@ class FakeNode(FakeCopies):
         self.networks: dict[str, p.MetadataArgs] = {}
         self.snapshots: dict[str, bytes] = {}
         self.calls: list[str] = []  # names, in order: for tests that ask what was done
+        self.consoles: list[socket.socket] = []
         self.started = time.time()
         self._faults: dict[str, list[NodeFault]] = {}
         self._delays: dict[str, float] = {}
@@ -216,6 +218,19 @@ class FakeNode(FakeCopies):
             return p.ConsoleLog(
                 "\n".join(console.removesuffix("\n").split("\n")[-args.lines :] if args.lines > 0 else [])
             )
+
+    def open_console(self, args: p.ConsoleArgs) -> socket.socket:
+        with self._entered("open_console"):
+            instance = self._instance(args.server_id)
+            if instance.power not in ("running", "paused"):
+                raise NodeError("not_found", f"server {args.server_id} does not run on {self.name}")
+            ours, theirs = socket.socketpair()
+            ours.sendall(b"RFB 003.008\n" if args.kind == "vnc" else instance.console[-4096:].encode())
+            self.consoles.append(ours)  # the guest's end: for tests that type
+            for old in self.consoles[:-16]:
+                old.close()
+            del self.consoles[:-16]
+            return theirs
 
     def ensure_metadata(self, args: p.MetadataArgs) -> p.Nothing:
         with self._entered("ensure_metadata"):

@@ -6,6 +6,7 @@ crash between the two leaves a guest to bring back or a domain to report, never 
 
 import logging
 import re
+import socket
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pileus.node import protocol as p
+from pileus.node.consoles import screen, serial_line
 from pileus.node.copies import Copies
 from pileus.node.disk.copies import ASIDE, sweep
 from pileus.node.disk.disks import ensure_disks, list_disks, plan
@@ -25,7 +27,7 @@ from pileus.node.metadata.service import Asker, MetadataService
 from pileus.node.networks import Networks
 from pileus.node.vif.ovs import OpenVSwitch
 from pileus.node.vm.console import tail
-from pileus.node.vm.domain import Host, domain_xml, nic_xml
+from pileus.node.vm.domain import Host, console_ends, domain_xml, nic_xml
 from pileus.node.vm.hypervisor import Found, Hypervisor, Woken
 from pileus.node.vm.soft_power import SoftPower
 
@@ -195,6 +197,12 @@ class HostNode(Copies):
         if not folder.is_dir():
             raise NodeError("not_found", f"server {args.server_id} is not on {self.name}")
         return p.ConsoleLog(tail(folder / "console.log", args.lines))
+
+    def open_console(self, args: p.ConsoleArgs) -> socket.socket:
+        ends = console_ends(self._hypervisor.description(args.server_id))
+        if args.kind not in ends:
+            raise NodeError("not_found", f"server {args.server_id} does not run on {self.name}, or has no {args.kind}")
+        return (screen if args.kind == "vnc" else serial_line)(ends[args.kind])
 
     def ensure_metadata(self, args: p.MetadataArgs) -> p.Nothing:
         self._networks.ensure(args)

@@ -16,7 +16,8 @@ import msgspec
 
 from pileus.core import log
 from pileus.node import protocol as p
-from pileus.node.client import ARGS_HEADER, MEDIA_TYPE, REQUEST_ID, VERSION_HEADER, Refusal, UnixConnection
+from pileus.node.client import ARGS_HEADER, MEDIA_TYPE, REQUEST_ID, SWITCHED, VERSION_HEADER, Refusal, UnixConnection
+from pileus.node.consoles import join
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable, VersionMismatch
 
 LOG = logging.getLogger("pileus.node")
@@ -56,12 +57,13 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
     def _answer(self, run: Any) -> None:
         token = log.request_id.set(self.headers.get(REQUEST_ID, "")[:128])
         started, name = time.monotonic(), self.path.removeprefix("/v1/")
-        status, body, problem, out = 200, b"", "", None
+        status, body, problem, out, channel = 200, b"", "", None, None
         try:
             with self.server.busy:
                 found = run(name)
                 out = found if isinstance(found, io.BufferedReader) else None
-                body = b"" if out else msgspec.msgpack.encode(found)
+                channel = found if isinstance(found, socket.socket) else None
+                body = b"" if out or channel else msgspec.msgpack.encode(found)
         except NodeFault as e:
             kind = kind_of(e)
             status, problem = STATUS.get(kind, 500), str(e)
@@ -73,7 +75,10 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
         level = logging.WARNING if status >= 500 else logging.DEBUG if name in QUIET else logging.INFO
         extra = {"call": name, "status": status, "seconds": round(time.monotonic() - started, 3), "problem": problem}
         LOG.log(level, "call %s", name, extra=extra)
-        self._send(status, body, out)
+        if channel:
+            self._join(channel)
+        else:
+            self._send(status, body, out)
         log.request_id.reset(token)
 
     def _call(self, name: str) -> Any:
@@ -150,6 +155,19 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
         finally:
             if out:
                 out.close()
+
+    def _join(self, channel: socket.socket) -> None:
+        """From here on the connection is the caller's end of this socket, until one of the two hangs up."""
+        self.close_connection = True
+        with channel:
+            try:
+                self.send_response_only(SWITCHED)
+                self.send_header("Connection", "upgrade")
+                self.send_header("Upgrade", "stream")
+                self.end_headers()
+                join(self.connection.fileno(), channel.fileno())
+            except OSError as e:
+                LOG.info("a console ended: %s", e)
 
     def log_message(self, format: str, *args: Any) -> None:
         LOG.debug(format, *args)

@@ -31,6 +31,7 @@ PUBLIC = {
     "GET /identity/v2.0/extensions/{alias}",
     "GET /identity/", "GET /identity/v3", "GET /compute/", "GET /compute/v2.1/", "GET /image/", "GET /image/versions",
     "GET /network/", "GET /network/v2.0/", "GET /placement/",
+    "WEBSOCKET /compute/console", "GET /compute/novnc/{file:path}",  # a console's own token is in its address
     "POST /identity/v3/auth/OS-FEDERATION/saml2", "POST /identity/v3/auth/OS-FEDERATION/saml2/ecp",
     "GET /identity/v3/OS-FEDERATION/saml2/metadata",
     "GET /identity/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso/metadata",
@@ -165,12 +166,11 @@ REFUSING = {
         f"{_ACTION} {{{action}}}"
         for action in (
             "restore", "shelveOffload", "changePassword", "os-migrateLive", "evacuate", "trigger_crash_dump",
-            "os-getVNCConsole", "os-getSPICEConsole", "os-getRDPConsole", "os-getSerialConsole",
+            "os-getSPICEConsole", "os-getRDPConsole",
         )
     ),
     f"GET {_MOVES}/{{migration_id}}", f"DELETE {_MOVES}/{{migration_id}}",
     f"POST {_MOVES}/{{migration_id}}/action {{force_complete}}",
-    "POST /compute/v2.1/servers/{server_id}/remote-consoles", "GET /compute/v2.1/os-console-auth-tokens/{token}",
     "POST /compute/v2.1/servers/{server_id}/shares", "POST /compute/v2.1/servers/{server_id}/os-volume_attachments",
     *(f"GET /compute/v2.1/os-hosts/{{host_name}}/{verb}" for verb in ("startup", "shutdown", "reboot")),
     "GET /identity/v3/auth/tokens/OS-PKI/revoked", "GET /identity/v3/OS-SIMPLE-CERT/ca",

@@ -1,6 +1,7 @@
 """The edge: bodies in both directions, and clients that leave in the middle."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -403,3 +404,65 @@ def test_a_websocket_nobody_serves_is_closed() -> None:
 def test_the_servers_start_and_end_are_acknowledged() -> None:
     found = run(echo, type="lifespan", parts=[{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
     assert [message["type"] for message in found.sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+# -- websockets --------------------------------------------------------------------------------------------------------
+
+
+class Socket:
+    """A websocket's client, as the server tells of it: says these words, and leaves once it was told something."""
+
+    def __init__(self, *words: Message):
+        self.incoming: list[Message] = [{"type": "websocket.connect"}, *words]
+        self.sent: list[Message] = []
+        self.told = asyncio.Event()
+
+    async def receive(self) -> Message:
+        if not self.incoming:
+            await self.told.wait()
+            return {"type": "websocket.disconnect"}
+        return self.incoming.pop(0)
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+        if message["type"] == "websocket.send":
+            self.told.set()
+
+
+def joined(handle: Any, *words: Message, **scope: Any) -> Socket:
+    async def go() -> Socket:
+        edge, client = Edge(handle, lambda rq: False, threads=1), Socket(*words)
+        try:
+            await asyncio.wait_for(
+                edge({"type": "websocket", "path": "/", "headers": [], **scope}, client.receive, client.send), 10
+            )
+        finally:
+            edge.stop()
+        return client
+
+    return asyncio.run(go())
+
+
+def test_a_websocket_is_joined_to_the_socket_it_is_answered_with() -> None:
+    ours, theirs = socket.socketpair()
+    ours.sendall(b"greeting")
+    words = [{"type": "websocket.receive", "bytes": b"typed "}, {"type": "websocket.receive", "text": "by hand"}]
+    client = joined(lambda rq: Response(theirs, 101), *words, subprotocols=["binary"])
+    assert client.sent[0] == {"type": "websocket.accept", "subprotocol": "binary"}
+    assert client.sent[1] == {"type": "websocket.send", "bytes": b"greeting"}
+    with ours:
+        assert ours.recv(100, socket.MSG_WAITALL) == b"typed by hand"  # and then the end of it
+    assert theirs.fileno() == -1
+
+
+def test_the_other_end_may_hang_up_first() -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    client = joined(lambda rq: Response(theirs, 101))
+    assert [message["type"] for message in client.sent] == ["websocket.accept", "websocket.close"]
+    assert theirs.fileno() == -1
+
+
+def test_a_refused_websocket_is_never_accepted() -> None:
+    client = joined(lambda rq: Response({"error": rq.method}, 404))
+    assert client.sent == [{"type": "websocket.close", "code": 1008}]

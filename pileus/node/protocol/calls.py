@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pileus.node.protocol.values import (
+    ConsoleArgs,
     ConsoleLog,
     ConsoleLogArgs,
     CopyAside,
@@ -72,6 +73,7 @@ DROP_ASIDE = Call("drop_aside", ServerRef, Nothing, 30, "delete the disks put as
 READ_FILE = Call("read_file", FileRef, Nothing, 3600, "stream a file out")
 PUT_DISK = Call("put_disk", PutDisk, Nothing, 3600, "stream a disk in that was made on another host")
 CONSOLE_LOG = Call("console_log", ConsoleLogArgs, ConsoleLog, 10, "the end of the serial console's log")
+OPEN_CONSOLE = Call("open_console", ConsoleArgs, Nothing, 10, "a stream both ways to the screen or the serial line")
 ENSURE_METADATA = Call("ensure_metadata", MetadataArgs, Nothing, 30, "answer on 169.254.169.254 in a network")
 REMOVE_METADATA = Call("remove_metadata", NetworkRef, Nothing, 30, "stop answering in a network")
 SET_METADATA = Call("set_metadata", SetMetadata, Nothing, 10, "newer documents of a server which is here")
@@ -83,7 +85,7 @@ CALLS: dict[str, Call[Any, Any]] = {
     for call in (
         HELLO, INVENTORY, HAS_IMAGE, PUT_IMAGE, REMOVE_IMAGE, LIST_IMAGES, ENSURE_DISKS, REMOVE_DISKS, ENSURE_INSTANCE,
         REMOVE_INSTANCE, POWER, ENSURE_NICS, DIAGNOSTICS, MAKE_SNAPSHOT, REMOVE_SNAPSHOT, PUT_ASIDE, TAKE_BACK,
-        COPY_ASIDE, DROP_ASIDE, READ_FILE, PUT_DISK, CONSOLE_LOG, ENSURE_METADATA, REMOVE_METADATA, SET_METADATA,
-        LIST_INSTANCES, EVENTS,
+        COPY_ASIDE, DROP_ASIDE, READ_FILE, PUT_DISK, CONSOLE_LOG, OPEN_CONSOLE, ENSURE_METADATA, REMOVE_METADATA,
+        SET_METADATA, LIST_INSTANCES, EVENTS,
     )
 }  # fmt: skip

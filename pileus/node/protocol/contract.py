@@ -1,10 +1,12 @@
 """What every node does, the real one and the fake. Removing what is gone is success."""
 
+import socket
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from pileus.node.protocol.values import (
     NOTHING,
+    ConsoleArgs,
     ConsoleLog,
     ConsoleLogArgs,
     CopyAside,
@@ -109,6 +111,9 @@ class Node(CopyingNode, Protocol):
 
     def console_log(self, args: ConsoleLogArgs) -> ConsoleLog:
         """os-getConsoleOutput."""
+
+    def open_console(self, args: ConsoleArgs) -> socket.socket:
+        """When somebody looks at a guest; whoever takes the socket closes it. NodeError not_found unless the guest runs."""
 
     def ensure_metadata(self, args: MetadataArgs) -> Nothing:
         """Before the first server of a network starts on this host, and whenever the localport's addresses change."""

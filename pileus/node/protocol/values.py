@@ -296,6 +296,13 @@ class ConsoleLog(Struct, frozen=True):
     output: str
 
 
+class ConsoleArgs(Struct, frozen=True, kw_only=True):
+    """A guest's screen (RFB) or its serial line, both ways."""
+
+    server_id: str
+    kind: Literal["vnc", "serial"]
+
+
 class MetadataArgs(Struct, frozen=True, kw_only=True):
     """A network's metadata listener: the localport exists in OVN already, the node gives it a foot on this host."""
 

@@ -48,6 +48,7 @@ def domain_xml(spec: InstanceSpec, disks: list[Disk], console_log: str, host: Ho
     devices.extend(_disk(disk, spec.disk_bus) for disk in disks)
     devices.extend(_nic(nic, host) for nic in spec.nics)
     devices.append(_serial(console_log))
+    devices.extend(_screen())
     devices.append(_random())
     devices.append(_balloon())
     ET.SubElement(devices, "controller", type="usb", model="none")
@@ -159,6 +160,29 @@ def _serial(console_log: str) -> ET.Element:
     ET.SubElement(serial, "log", file=console_log, append="on")
     ET.SubElement(serial, "target", port="0")
     return serial
+
+
+def _screen() -> list[ET.Element]:
+    """RFB on a unix socket in a folder of QEMU's own, which libvirt names: nothing listens on the network."""
+    graphics = ET.Element("graphics", type="vnc")
+    ET.SubElement(graphics, "listen", type="socket")
+    video = ET.Element("video")
+    ET.SubElement(video, "model", type="vga", vram="16384", heads="1", primary="yes")
+    return [graphics, video]
+
+
+def console_ends(description: str) -> dict[str, str]:
+    """Of a running domain's description: where its screen and its serial line are on this host."""
+    found: dict[str, str] = {}
+    domain = ET.fromstring(description) if description else ET.Element("domain")  # noqa: S314 (libvirt's own words)
+    for kind, path, attribute in (
+        ("vnc", "devices/graphics[@type='vnc']/listen[@type='socket']", "socket"),
+        ("serial", "devices/serial[@type='pty']/source", "path"),
+    ):
+        element = domain.find(path)
+        if domain.get("id") and element is not None and element.get(attribute):
+            found[kind] = element.attrib[attribute]
+    return found
 
 
 def _random() -> ET.Element:
