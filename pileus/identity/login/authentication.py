@@ -61,6 +61,13 @@ class Auth(msgspec.Struct):
     given: dict[str, Any]
     scope: ScopePart | str | None = None
 
+    @property
+    def kind(self) -> str:
+        """Of the scope, in a word; "" when none is named."""
+        if not isinstance(self.scope, ScopePart):
+            return self.scope or ""
+        return next(name for name in self.scope.__struct_fields__ if getattr(self.scope, name) is not None)
+
 
 class Proof(msgspec.Struct):
     """A user that has proved to be who it says."""
@@ -121,7 +128,8 @@ def log_in(
     tokens: Tokens = cloud.tokens
     headers, answer = headers or {}, answer if answer is not None else {}
     with cloud.db.read() as tx:
-        attempt = Attempt(tx, tokens, cloud.settings, headers, address, uri, cloud.drivers["identity"], answer)
+        connections = cloud.drivers["identity"]
+        attempt = Attempt(tx, tokens, cloud.settings, headers, address, uri, connections, answer, auth.kind)
         claims = [METHODS[name].claim(attempt, given) for name, given in auth.given.items()]
     proof = _prove(cloud, claims, address)
     if receipt := headers.get(receipts.HEADER):

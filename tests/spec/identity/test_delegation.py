@@ -263,6 +263,23 @@ def test_it_may_be_named_by_its_owner_and_name(people: dict[str, Any], anonymous
     anonymous.post("/v3/auth/tokens", body).refused(401)
 
 
+def test_its_token_is_exchanged_for_no_more_than_it_is(people: dict[str, Any], anonymous: Client) -> None:
+    rules = [{"service": "identity", "method": "GET", "path": "/v3/auth/*"}]
+    made = credential(people["trustor"], access_rules=rules).ok(201)["application_credential"]
+    first = use(anonymous, made)
+    identity = {"methods": ["token"], "token": {"id": first.headers["x-subject-token"]}}
+    answer = anonymous.post("/v3/auth/tokens", {"auth": {"identity": identity}})
+    before, token = first.ok(201)["token"], answer.ok(201)["token"]
+    for same in ("project", "roles", "application_credential", "expires_at"):
+        assert token[same] == before[same]
+    assert set(token["methods"]) == {"application_credential", "token"}
+    acting = Client(anonymous.application, answer.headers["x-subject-token"])
+    acting.get("/v3/auth/projects").ok()
+    acting.get(f"/v3/users/{people['trustor'].user_id}").refused(401, "access rules")
+    for scope in ("unscoped", {"project": {"id": people["project"]}}, {"domain": {"id": "default"}}):
+        anonymous.post("/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}}).refused(403, "delegation")
+
+
 def test_it_loses_what_its_owner_loses(people: dict[str, Any], anonymous: Client, admin: Client) -> None:
     own, role = people["trustor"], people["roles"][0]
     made = credential(own, roles=[{"id": role["id"]}]).ok(201)["application_credential"]

@@ -59,6 +59,15 @@ def test_scopes(world: World, anonymous: Client) -> None:
     assert anonymous.post("/v3/auth/tokens", login(world, {"domain": {"id": "default"}})).ok(201)["token"]["domain"]
 
 
+def test_a_token_of_the_system_leads_to_no_project_or_domain(world: World, anonymous: Client) -> None:
+    answer = anonymous.post("/v3/auth/tokens", login(world, {"system": {"all": True}}))
+    identity = {"methods": ["token"], "token": {"id": answer.headers["x-subject-token"]}}
+    for scope in (ADMIN_PROJECT, {"domain": {"id": "default"}}):
+        anonymous.post("/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}}).refused(403, "system")
+    for allowed in ({"system": {"all": True}}, "unscoped"):
+        anonymous.post("/v3/auth/tokens", {"auth": {"identity": identity, "scope": allowed}}).ok(201)
+
+
 def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(world: World, anonymous: Client) -> None:
     wrong = anonymous.post("/v3/auth/tokens", login(world, secret="nonsense")).refused(401)
     body = login(world)

@@ -36,6 +36,7 @@ class Attempt(NamedTuple):
     uri: str = ""  # of the request, as its sender wrote it
     connections: Any = None  # what identity reaches outside the database: `drivers`
     answer: dict[str, str] = {}  # headers of the answer, for a method that has something to say there
+    scope: str = ""  # what kind is asked for: project, domain, system, trust, unscoped, or nothing
 
 
 def taken_as_given() -> bool:
