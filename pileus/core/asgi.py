@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -21,7 +22,7 @@ Handle = Callable[[Request], Response]
 
 MAX_BODY = 8 << 20  # JSON bodies; a server's user data and files stay well below
 CHUNK = 1 << 20
-ENOUGH = 1 << 18  # of an upload, to wake its thread: the server's pieces reach a MiB, and joining them costs a copy
+ENOUGH = 1 << 19  # of an upload, to wake its thread: the server's pieces reach a MiB
 SILENCE = 60  # seconds without a byte after which an upload's client counts as gone
 
 
@@ -132,26 +133,26 @@ class Edge:
 
 
 class Upload(Iterator[bytes]):
-    """A request's body for a thread: batches of up to a MiB or so, the next one read while the thread works on the last."""
+    """A request's body for a thread: the server's own pieces, of which the next few are read while the thread works."""
 
     def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop):
         self._receive = receive
         self._loop = loop
-        self._batches: SimpleQueue[bytes | ClientGone] = SimpleQueue()
-        self._asked = False
+        self._batches: SimpleQueue[list[bytes] | ClientGone] = SimpleQueue()
+        self._batch: list[bytes] = []  # what the thread has taken, the first piece last
+        self._heard = 0.0
         self._over = False
 
     def __next__(self) -> bytes:
         """Raises StopIteration at the body's true end and ClientGone when it was cut off."""
-        if not self._asked:
-            self._asked = True
-            self._ask()
+        if self._batch:
+            return self._batch.pop()
         if self._over:
             raise StopIteration
-        try:
-            batch = self._batches.get(timeout=SILENCE)
-        except Empty:
-            batch = ClientGone(f"The client has sent nothing for {SILENCE} seconds.")
+        if not self._heard:
+            self._heard = time.monotonic()
+            self._ask()
+        batch = self._next_batch()
         if isinstance(batch, ClientGone):
             self._over = True
             raise batch
@@ -159,7 +160,15 @@ class Upload(Iterator[bytes]):
             self._over = True
             raise StopIteration
         self._ask()
-        return batch
+        self._batch = batch[::-1]
+        return self._batch.pop()
+
+    def _next_batch(self) -> list[bytes] | ClientGone:
+        asked = time.monotonic()
+        while (patience := max(asked, self._heard) + SILENCE - time.monotonic()) > 0:
+            with contextlib.suppress(Empty):  # a slow client's pieces are heard before they are a batch
+                return self._batches.get(timeout=patience)
+        return ClientGone(f"The client has sent nothing for {SILENCE} seconds.")
 
     def _ask(self) -> None:
         self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._read()))
@@ -173,21 +182,22 @@ class Upload(Iterator[bytes]):
     async def _read_batch(self) -> None:
         parts: list[bytes] = []
         size = 0
-        while size < ENOUGH:
+        while size < ENOUGH and len(parts) < 1000:  # a hostile client may send a byte at a time
             message = await self._receive()
+            self._heard = time.monotonic()
             if message["type"] == "http.disconnect":
                 self._batches.put(ClientGone("The client closed the connection before the body was complete."))
                 return
-            part = message.get("body", b"")
-            parts.append(part)
-            size += len(part)
+            if part := message.get("body", b""):
+                parts.append(part)
+                size += len(part)
             if not message.get("more_body", False):
-                if size:
-                    self._batches.put(b"".join(parts))
-                self._batches.put(b"")
+                if parts:
+                    self._batches.put(parts)
+                self._batches.put([])
                 self._receive = _ended
                 return
-        self._batches.put(b"".join(parts))
+        self._batches.put(parts)
 
 
 async def _ended() -> Message:

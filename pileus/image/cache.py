@@ -16,7 +16,7 @@ from pileus.core.db import Tx
 from pileus.core.saga import SagaRow
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import StoreError, StoreFull
-from pileus.image.intake import Digest
+from pileus.image.intake import Hashes
 from pileus.image.store import ACTIVE, DEACTIVATED, Image, Location
 
 MIB = 1 << 20
@@ -151,15 +151,14 @@ def _kept(cloud: Any, image: Image, chunks: Iterable[bytes], writer: Any, must: 
             return False
         return True
 
-    with Digest(image.os_hash_algo or "sha512") as digest, Digest("md5") as md5:
+    with Hashes((image.os_hash_algo or "sha512", "md5")) as hashes:
         size = 0
         for chunk in chunks:
             size += len(chunk)
-            digest.eat(chunk)
-            md5.eat(chunk)
+            hashes.eat(chunk)
             keeping = keeping and keep(writer.write, chunk)
             yield chunk
-        value, checksum = digest.finish(), md5.finish()
+        value, checksum = hashes.finish()
     wrong = (image.os_hash_value is not None and value != image.os_hash_value) or image.size not in (None, size)
     if wrong:
         _log.warning("remote data is not what it was", extra={"image": image.id})

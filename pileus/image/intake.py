@@ -1,12 +1,15 @@
 """What every byte of an image passes on its way in: counted, hashed, its format looked at, its signature checked."""
 
 import hashlib
+import mmap
 import threading
-from collections.abc import Callable, Iterable
-from queue import Queue
+from collections.abc import Callable, Iterable, Sequence
+from queue import SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
 from pileus.image import formats
+
+BUFFER, BUFFERS = 2 << 20, 4
 
 
 class Written(NamedTuple):
@@ -29,7 +32,7 @@ class Sink(Protocol):
 
 def take(
     chunks: Iterable[bytes],
-    write: Callable[[bytes], Any],
+    write: Callable[[memoryview], Any],
     *,
     disk_format: str | None,
     container_format: str | None,
@@ -41,56 +44,110 @@ def take(
     inspector = formats.inspector(disk_format, container_format, checking)
     sinks = list(sinks)
     size = 0
-    with Digest("md5") as md5, Digest("sha512") as sha512:
+    with Hashes(("md5", "sha512"), write) as hashes:
         for chunk in chunks:
             size += len(chunk)
             room(size)
-            md5.eat(chunk)
-            sha512.eat(chunk)
-            write(chunk)
+            hashes.eat(chunk)
             inspector.eat(chunk)
             for sink in sinks:
                 sink.eat(chunk)
         virtual_size = inspector.finish()
         for sink in sinks:
             sink.finish()
-        return Written(size, virtual_size, md5.finish(), sha512.finish())
+        md5, sha512 = hashes.finish()
+        return Written(size, virtual_size, md5, sha512)
 
 
-class Digest:
-    """A hash in a thread of its own: the two of them are most of an upload's work, and let go of the GIL."""
+class Hashes:
+    """Each hash in a thread of its own: they are most of an upload's work, and let go of the GIL.
 
-    def __init__(self, name: str):
-        self._hash = hashlib.new(name, usedforsecurity=False)
-        self._name = name
-        self._chunks: Queue[bytes] = Queue(maxsize=4)
-        self._thread: threading.Thread | None = None
+    What comes is copied once, into a few large buffers that go round: the hashes read them, and `write` is lent them, which
+    begin with a page as a file's direct writes want it. Few and large, because a wake-up costs what hashing 50 KiB does.
+    """
 
-    def __enter__(self) -> "Digest":
+    def __init__(self, names: Sequence[str], write: Callable[[memoryview], Any] | None = None):
+        self._hashes = [hashlib.new(name, usedforsecurity=False) for name in names]
+        self._write = write
+        self._lines: list[SimpleQueue[tuple[int, memoryview] | None]] = []
+        self._threads: list[threading.Thread] = []
+        self._buffers: list[memoryview] = []
+        self._readers: list[int] = []  # of each buffer: how many hashes still read it
+        self._read: SimpleQueue[int] = SimpleQueue()  # the buffers that a hash is done with
+        self._filling = -1  # the buffer that is being filled, if any
+        self._filled = 0
+
+    def __enter__(self) -> "Hashes":
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._join()
 
     def eat(self, chunk: bytes) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f"digest-{self._name}", daemon=True)
-            self._thread.start()
-        self._chunks.put(chunk)
+        """Raises what `write` raises."""
+        left = memoryview(chunk)
+        while left:
+            if self._filling < 0:
+                self._filling = self._free()
+            part = left[: BUFFER - self._filled]
+            self._buffers[self._filling][self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            left = left[len(part) :]
+            if self._filled == BUFFER:
+                self._hand_round()
 
-    def finish(self) -> str:
+    def finish(self) -> list[str]:
+        """In the order of the names. Raises what `write` raises."""
+        if self._filled:
+            self._hand_round()
         self._join()
-        return self._hash.hexdigest()
+        return [found.hexdigest() for found in self._hashes]
+
+    def _free(self) -> int:
+        if len(self._buffers) < BUFFERS:
+            self._buffers.append(memoryview(mmap.mmap(-1, BUFFER)))
+            self._readers.append(0)
+            return len(self._buffers) - 1
+        while True:
+            number = self._read.get()
+            self._readers[number] -= 1
+            if not self._readers[number]:
+                return number
+
+    def _hand_round(self) -> None:
+        number, view = self._filling, self._buffers[self._filling][: self._filled]
+        self._filling, self._filled = -1, 0
+        self._readers[number] = len(self._hashes)
+        if not self._threads and len(view) == BUFFER:
+            self._start()
+        for line in self._lines:
+            line.put((number, view))
+        if not self._lines:  # all there is: not worth a thread
+            for found in self._hashes:
+                found.update(view)
+        if self._write is not None:
+            self._write(view)
+
+    def _start(self) -> None:
+        for found in self._hashes:
+            self._lines.append(SimpleQueue())
+            work = threading.Thread(
+                target=self._work, args=(found, self._lines[-1]), name=f"hash-{found.name}", daemon=True
+            )
+            self._threads.append(work)
+            work.start()
+
+    def _work(self, found: Any, line: "SimpleQueue[tuple[int, memoryview] | None]") -> None:
+        while (item := line.get()) is not None:
+            number, view = item
+            found.update(view)
+            self._read.put(number)
 
     def _join(self) -> None:
-        if self._thread is not None:
-            self._chunks.put(b"")
-            self._thread.join()
-            self._thread = None
-
-    def _work(self) -> None:
-        while chunk := self._chunks.get():
-            self._hash.update(chunk)
+        for line, thread in zip(self._lines, self._threads, strict=True):
+            line.put(None)
+            thread.join()
+        self._lines, self._threads = [], []
 
 
 class Promised:

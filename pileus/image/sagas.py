@@ -17,7 +17,7 @@ from pileus.image import cache, data, formats, limits, signatures, tasks
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import Store, StoreError, StoreFull
 from pileus.image.drivers.filesystem import FileStore
-from pileus.image.intake import Digest, Promised, Written, take
+from pileus.image.intake import Hashes, Promised, Written, take
 from pileus.image.sources import open_glance, open_web
 from pileus.image.store import ACTIVE, IMPORTING, QUEUED, Image, Importing, Location
 
@@ -204,11 +204,10 @@ def _copy(run: Run, image: Image, source: Path, store: Store, key: str) -> None:
     algorithm = "sha512" if run.data.get("written") else image.os_hash_algo or "sha512"
     writer = store.create(key)
     try:
-        with Digest(algorithm) as digest, source.open("rb", buffering=0) as file:
+        with Hashes((algorithm,), writer.write) as hashes, source.open("rb", buffering=0) as file:
             for chunk in _watched(run, iter(lambda: file.read(limits.MIB), b"")):
-                digest.eat(chunk)
-                writer.write(chunk)
-            value = digest.finish()
+                hashes.eat(chunk)
+            (value,) = hashes.finish()
         if promised is not None and value != promised:
             raise StoreError("its bytes are not those of its hash any more")
         writer.finish()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pileus.core.asgi import CHUNK, ENOUGH, MAX_BODY, SLOW, STREAM, ClientGone, Edge
+from pileus.core.asgi import CHUNK, MAX_BODY, SLOW, STREAM, ClientGone, Edge
 from pileus.core.wire import FileBody, Request, Response
 
 Message = dict[str, Any]
@@ -269,20 +269,39 @@ def test_an_upload_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch
     assert run(take, stream=True, parts=[part(b"x", True)]).status == 400
 
 
-def test_an_upload_arrives_in_batches_up_to_its_end() -> None:
+def test_a_slow_upload_is_not_taken_for_a_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pileus.core.asgi.SILENCE", 0.2)
+
+    async def go() -> None:
+        edge = Edge(lambda rq: Response(b"".join(rq.upload)), lambda rq: STREAM, threads=1, stream_threads=1)
+        exchange = Exchange(edge)
+        pieces = iter(b"slowly")
+
+        async def receive() -> Message:
+            await asyncio.sleep(0.08)
+            piece = next(pieces, None)
+            return part(b"") if piece is None else part(bytes([piece]), True)
+
+        await edge(exchange.scope, receive, exchange.send)
+        assert exchange.body == b"slowly"
+        edge.stop()
+
+    asyncio.run(go())
+
+
+def test_an_upload_arrives_piece_by_piece_up_to_its_end() -> None:
     sizes: list[int] = []
 
     def take(rq: Request) -> Response:
-        for batch in rq.upload:
-            sizes.append(len(batch))
+        for piece in rq.upload:
+            sizes.append(len(piece))
         assert next(rq.upload, None) is None
         return Response(str(sum(sizes)))
 
-    total = 5 * CHUNK // 2
     parts = [part(b"x" * (CHUNK // 8), True) for _ in range(20)]
-    found = run(take, stream=True, parts=[*parts, part(b"")])
-    assert found.body == str(total).encode()
-    assert min(sizes) == ENOUGH and max(sizes) <= CHUNK
+    found = run(take, stream=True, parts=[*parts, part(b"", True), part(b"")])
+    assert found.body == str(5 * CHUNK // 2).encode()
+    assert sizes == [CHUNK // 8] * 20
     assert run(lambda rq: Response(b"".join(rq.upload)), stream=True, parts=[part(b"")]).body == b""
 
 

@@ -23,8 +23,8 @@ class Writer(Protocol):
 
     key: str
 
-    def write(self, chunk: bytes) -> None:
-        """Called for each piece in order. Raises StoreFull."""
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Called for each piece in order, which is only lent: its bytes change later. Raises StoreFull."""
 
     def finish(self) -> None:
         """Called when all is written: from now on `read` finds it. Raises StoreFull."""

@@ -71,7 +71,7 @@ class _FakeWriter:
         self.store = store
         self.key = key
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         arrived = self.store.arriving[self.key]
         used = sum(map(len, self.store.data.values())) + len(arrived)
         if self.store.room is not None and used + len(chunk) > self.store.room:

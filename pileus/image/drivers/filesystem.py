@@ -150,10 +150,14 @@ class _FileWriter:
         self._filled = 0
         self._direct = False
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
+        view = memoryview(chunk)
+        if not self._filled and isinstance(view.obj, mmap.mmap) and len(view) % mmap.PAGESIZE == 0:
+            self._set_direct(True)
+            self._put(view)  # as it is: it begins with a page
+            return
         if self._buffer is None:
             self._buffer = mmap.mmap(-1, BUFFER)
-        view = memoryview(chunk)
         while view:
             part = view[: BUFFER - self._filled]
             self._buffer[self._filled : self._filled + len(part)] = part
@@ -184,18 +188,21 @@ class _FileWriter:
             self._buffer = None
 
     def _flush(self) -> None:
-        if self._buffer is None or not self._filled:
-            return
-        with memoryview(self._buffer) as whole, _said(self._store):
-            done = 0
-            while done < self._filled:
+        if self._buffer is not None and self._filled:
+            with memoryview(self._buffer) as whole:
+                self._put(whole[: self._filled])
+        self._filled = 0
+
+    def _put(self, view: memoryview) -> None:
+        done = 0
+        with _said(self._store):
+            while done < len(view):
                 try:
-                    done += os.write(self._file, whole[done : self._filled])
+                    done += os.write(self._file, view[done:])
                 except OSError as error:
                     if error.errno != errno.EINVAL or not self._direct:
                         raise
                     self._set_direct(False)  # not here, or not from the middle of a block on
-        self._filled = 0
 
     def _set_direct(self, wanted: bool) -> None:
         if wanted == self._direct:

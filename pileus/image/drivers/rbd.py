@@ -109,7 +109,7 @@ class _RbdParts(Parts):
             raise StoreError(f"{self.store.name}: rbd takes nothing")
         return self.program.stdin
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         try:
             self.input.write(chunk)
         except BrokenPipeError:

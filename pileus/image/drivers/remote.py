@@ -87,7 +87,7 @@ class RemoteStore:
 class Parts:
     """Data on its way to a remote store."""
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         raise NotImplementedError
 
     def finish(self) -> None:
@@ -105,7 +105,7 @@ class _RemoteWriter:
         self._parts = parts
         self._whole = False
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         self._parts.write(chunk)
 
     def finish(self) -> None:

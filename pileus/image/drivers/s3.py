@@ -93,7 +93,7 @@ class _S3Parts(Parts):
         self.buffer = bytearray()
         self.done: list[dict[str, Any]] = []
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         self.buffer += chunk
         while len(self.buffer) >= self.size:
             self._send(bytes(memoryview(self.buffer)[: self.size]))

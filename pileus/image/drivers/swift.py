@@ -108,7 +108,7 @@ class _SwiftParts(Parts):
         self.manifest: list[dict[str, Any]] = []
         self.segment: _Segment | None = None
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         view = memoryview(chunk)
         while view:
             if self.segment is None:
