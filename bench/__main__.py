@@ -52,7 +52,9 @@ A ratio says how many times the reference's time (or memory) ours takes, for MiB
 references need no other cloud:
 
 - *echo*: the least a server can do: the same ASGI server (Granian), answering as many bytes without a look at the request;
-- *raw copy*: one file copied to another and brought to disk, nothing checked (we also compute two checksums);
+- *raw copy*: one file copied to a new one and brought to disk by one process, nothing checked; our client too writes what it
+  downloads to a new file and brings it to disk;
+- *copy and hashes*: that copy, and the two hashes that the API demands of an upload, all at once on the same processors;
 - *libvirt create*: `virsh create` of the very same guest without disks and network (ours makes both);
 - *imports*: a bare Python that imports the same libraries and ends.
 
