@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from pileus.compute import hosts, images, migrations, quotas, states
+from pileus.compute.sagas.evacuate import EVACUATE
 from pileus.compute.sagas.rebuild import REBUILD
 from pileus.compute.sagas.rescue import RESCUE, UNRESCUE
 from pileus.compute.sagas.resize import CONFIRM, RESIZE, REVERT
@@ -188,6 +189,28 @@ def migrate_server(tx: Tx, ctx: Context, server: Server, host: str | None) -> No
     need = _need(server, server.flavor, server.pinned_availability_zone, host, [server.host or ""])
     need.grouped = "the server is there already"
     saga.start(tx, RESIZE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need), migration=move.uuid)
+
+
+def evacuate_server(tx: Tx, ctx: Context, server: Server, host: str | None, password: str | None, stopped: bool) -> str:
+    """Its administrator's password from then on; off if `stopped`, else as it was. Raises Conflict, BadRequest, NotFound."""
+    if host is not None and hosts.find_host(tx, host) is None:
+        raise NotFound(f"Compute host {host[:255]} not found.", kind="ComputeHostNotFound")
+    if host is not None and host == server.host:
+        raise BadRequest("The target host can't be the same one.")
+    states.check("evacuate", server.id, server.vm_state, server.task_state)
+    _on_a_host(server, "evacuate")
+    source = hosts.find_host(tx, server.host or "")
+    if source is not None and hosts.is_up(source):
+        raise BadRequest(f"Compute service of {source.name} is still in use.", kind="ComputeServiceInUse")
+    begin(tx, ctx, server, "evacuate", "evacuate", "rebuild_instance")
+    move = migrations.begin(tx, ctx, server, server.flavor, "evacuation")
+    password = password or secrets.token_urlsafe(9)
+    changes: dict[str, Any] = {"admin_pass": password, "rescue_image_id": "", "password": ""}
+    save(tx, server, **changes, vm_state=states.STOPPED if stopped else server.vm_state)
+    need = _need(server, server.flavor, server.pinned_availability_zone, host, [server.host or ""])
+    need.grouped = "the server's own host is down"
+    saga.start(tx, EVACUATE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need), migration=move.uuid)
+    return password
 
 
 def confirm_resize(tx: Tx, ctx: Context, server: Server) -> None:

@@ -106,6 +106,7 @@ TRANSITIONS = {
         Transition("unshelve", (OFFLOADED,), (None,), UNSHELVING, "the opposite of shelve"),
         Transition("resize", (ACTIVE, STOPPED), (None,), RESIZE_PREP, "not what is held in between"),
         Transition("migrate", (ACTIVE, STOPPED), (None,), RESIZE_PREP, "not what is held in between"),
+        Transition("evacuate", (ACTIVE, STOPPED, ERROR), (None,), REBUILDING, "its host is down, so nothing is asked of it"),
         Transition("confirmResize", (RESIZED,), (None,), None, "there must be something to confirm"),
         Transition("revertResize", (RESIZED,), (None,), RESIZE_REVERTING, "there must be something to revert"),
         Transition("attach_interface", (ACTIVE, STOPPED, HELD), (None,), None, "the guest must not be in between"),

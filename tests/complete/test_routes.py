@@ -165,7 +165,7 @@ REFUSING = {
     *(
         f"{_ACTION} {{{action}}}"
         for action in (
-            "restore", "shelveOffload", "changePassword", "os-migrateLive", "evacuate", "trigger_crash_dump",
+            "restore", "shelveOffload", "changePassword", "os-migrateLive", "trigger_crash_dump",
             "os-getSPICEConsole", "os-getRDPConsole",
         )
     ),

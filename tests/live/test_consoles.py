@@ -11,7 +11,7 @@ pytestmark = pytest.mark.live
 
 def test_a_guests_screen_and_serial_line_pass_through_the_websocket(live_cloud: LiveCloud) -> None:
     admin = live_cloud.client()
-    admin("server create --image cirros --flavor m1.nano --network none --os-compute-api-version 2.37 look")
+    admin("server create --image cirros --flavor m1.nano --nic none --os-compute-api-version 2.37 look")
     server_id = eventually(lambda: _active(admin("server show look")))
     api = Api(live_cloud.environment())
     address = f"ws://127.0.0.1:{live_cloud.port + 1}/compute/console?token="

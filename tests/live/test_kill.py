@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -83,6 +84,10 @@ class Servers:
         self.cloud.pileus("fsck")
 
 
+def _has_booted(servers: Servers, name: str) -> bool:
+    return "login:" in servers.do(name, "os-getConsoleOutput", {})["output"]
+
+
 def test_nothing_is_stuck_or_orphaned_after_kills(live_cloud: LiveCloud) -> None:
     servers, dice = Servers(live_cloud), random.Random(1)
     for number in range(ROUNDS):
@@ -117,7 +122,7 @@ def test_what_is_done_to_servers_survives_kills(live_cloud: LiveCloud) -> None:
         servers.create(name)
     assert set(servers.at_rest().values()) == {"ACTIVE"}
     for name in there:
-        eventually(lambda name=name: "login:" in servers.do(name, "os-getConsoleOutput", {})["output"])  # type: ignore[misc]
+        eventually(partial(_has_booted, servers, name), tries=300)
         servers.do(name, "os-stop")
     assert set(servers.at_rest().values()) == {"SHUTOFF"}
     for way in (there, back):

@@ -254,6 +254,31 @@ def _vanished(stage: Stage) -> str:
     return server_id
 
 
+def _burned(stage: Stage) -> str:
+    """A server whose host is down, and lost."""
+    server_id = stage.made()
+    server = stage.server(server_id)
+    assert server is not None and server.host is not None
+    stage.nodes[server.host].instances.pop(server_id)
+    stage.nodes[server.host].networks.clear()
+    _force_down(stage, server.host, True)
+    return server_id
+
+
+def _force_down(stage: Stage, host: str, down: bool) -> None:
+    with stage.cloud.db.write() as tx:
+        tx.update(hosts.Host, {"name": host}, forced_down=down)
+
+
+def _evacuate(stage: Stage, server_id: str) -> str:
+    server = stage.server(server_id)
+    assert server is not None and server.host is not None
+    body = {"evacuate": {"onSharedStorage": False}}
+    stage.client.post(f"{SERVERS}/{server_id}/action", body).ok(200)
+    _force_down(stage, server.host, False)  # the next test uses it, and the scheduler avoids it by name
+    return server_id
+
+
 def _create(stage: Stage, _: str) -> str:
     return stage.servers.create(config_drive=True)
 
@@ -358,6 +383,7 @@ SCENARIOS = {
     "server-resize": Scenario(_running, _action("resize", RESIZED), _is("resized", "running")),
     "server-confirm-resize": Scenario(_after(("resize", RESIZED)), _action("confirmResize"), _is("active", "running")),
     "server-revert-resize": Scenario(_after(("migrate", None)), _action("revertResize"), _is("active", "running")),
+    "server-evacuate": Scenario(_burned, _evacuate, _is("active", "running")),
     "server-attach-interface": Scenario(_running, _attach, _has_interfaces(2)),
     "server-detach-interface": Scenario(_two_interfaces, _detach, _has_interfaces(1)),
     "server-restore": Scenario(_vanished, _restore, _is("active", "running")),

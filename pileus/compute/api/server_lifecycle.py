@@ -9,8 +9,9 @@ from pileus.compute.api.servers import POLICY, server
 from pileus.compute.resources.servers import FLAVOR_REF, Reference
 from pileus.compute.store import Server
 from pileus.core.errors import BadRequest, Conflict, NotBuilt
-from pileus.core.fields import Text
+from pileus.core.fields import OPTIONAL, REQUIRED, Boolean, Text
 from pileus.core.microversions import Version
+from pileus.core.resources import Resource
 from pileus.core.wire import Request
 
 RULE = "os_compute_api"
@@ -132,10 +133,28 @@ def live_migrate(rq: Request, found: Server) -> None:
     raise NotBuilt("Live migration is not built yet: use migrate, which switches the server off meanwhile.")
 
 
-@api.do(PATH, "evacuate", policy=f"{RULE}:os-evacuate", on=server)
-def evacuate_server(rq: Request, found: Server) -> None:
-    """Not built yet (501): make a server anew whose host is down."""
-    raise NotBuilt("Evacuation is not built yet.")
+EVACUATE = Resource(
+    "evacuate",
+    [Text("host", create=OPTIONAL, min=1, max=255), Text("adminPass", create=OPTIONAL, source="admin_pass")],
+    earlier=[
+        Boolean("onSharedStorage", create=REQUIRED, until="2.13", source="shared"),
+        Boolean("force", create=OPTIONAL, since="2.29", until="2.67"),
+    ],
+)
+
+
+@api.do(PATH, "evacuate", policy=f"{RULE}:os-evacuate", on=server, status=200)
+def evacuate_server(rq: Request, found: Server) -> dict[str, Any] | None:
+    """Make a server anew elsewhere whose host is down; since 2.95 it is off then."""
+    given = EVACUATE.parse_create(rq)
+    host = given.get("host")
+    if given.get("force") and host is None:
+        raise BadRequest("Can't force to a non-provided destination")
+    if given.get("shared"):
+        raise BadRequest("Disks are not on shared storage here: what the server wrote is lost with its host.")
+    stopped = rq.version >= Version(2, 95)
+    password = lifecycle.evacuate_server(rq.tx, rq.ctx, found, host, given.get("admin_pass"), stopped)
+    return {"adminPass": password} if rq.version < Version(2, 14) else None
 
 
 @api.do(PATH, "trigger_crash_dump", policy=f"{POLICY}:trigger_crash_dump", on=server, since="2.17")

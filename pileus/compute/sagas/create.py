@@ -20,8 +20,8 @@ from pileus.node import protocol as p
 
 # what a server is shown to be doing while its disks and guest are made, where that is not spawning
 SPAWNS = {
-    "server-rebuild": states.REBUILD_SPAWNING, "server-resize": states.RESIZE_FINISH, "server-rescue": states.RESCUING,
-    "server-unrescue": states.UNRESCUING,
+    "server-rebuild": states.REBUILD_SPAWNING, "server-evacuate": states.REBUILD_SPAWNING,
+    "server-resize": states.RESIZE_FINISH, "server-rescue": states.RESCUING, "server-unrescue": states.UNRESCUING,
 }  # fmt: skip
 LOOK_SECONDS = 0.1  # of waiting for it with a thread
 PORT_SECONDS = 60.0  # how long the network may take to know the ports

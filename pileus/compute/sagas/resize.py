@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute import hosts, migrations, networks, scheduler, server_groups, states
+from pileus.compute import migrations, states
 from pileus.compute.sagas import listeners
 from pileus.compute.sagas.create import (
     await_ports,
@@ -19,41 +19,14 @@ from pileus.compute.sagas.create import (
     remove_instance,
     spec_of,
 )
+from pileus.compute.sagas.moves import choose_dest, close_move, get_move, move_back, move_over, return_row
 from pileus.compute.sagas.power import await_off
-from pileus.compute.sagas.server import failed, get_server, mark_broken, node_of, settled, show_task
-from pileus.compute.store import Migration, Server
-from pileus.core import quota
-from pileus.core.db import Tx
-from pileus.core.errors import EngineError
+from pileus.compute.sagas.server import failed, get_server, mark_broken, node_of, settled
+from pileus.compute.store import Server
 from pileus.core.saga import Run, Saga, Step
 from pileus.node import protocol as p
 
 COPIED = ("root", "ephemeral")  # swap and config drive are made anew
-
-
-def _move(tx: Tx, run: Run) -> Migration:
-    found = tx.find(Migration, uuid=run.data["migration"])
-    if found is None:
-        raise EngineError("the record of this move is gone")
-    return found
-
-
-def choose_dest(run: Run) -> dict[str, Any]:
-    """The choice and the claim of the new place are one transaction; the old place is claimed as before."""
-    need = msgspec.convert(run.data["need"], scheduler.Need)
-    with run.db.write() as tx:
-        server, move = get_server(tx, run), _move(tx, run)
-        if not move.dest:
-            quota.hold(tx, "claims", None)
-            chosen = scheduler.choose(hosts.candidates(tx), server_groups.narrowed(tx, server, need))
-            migrations.claim_dest(tx, move, chosen.name, need)
-        show_task(tx, server, states.RESIZE_MIGRATING)
-    return {"source": move.source, "host": move.source, "dest": move.dest}
-
-
-def close_move(run: Run) -> None:
-    with run.db.write() as tx:
-        migrations.close(tx, _move(tx, run), "error")
 
 
 def switch_off(run: Run) -> None:
@@ -107,28 +80,6 @@ def drop_copies(run: Run) -> None:
         node_of(run, run.data["dest"]).remove_disks(p.ServerRef(run.id))
 
 
-def move_over(run: Run) -> dict[str, Any]:
-    """From here on the server is in its new place, with its new flavor."""
-    with run.db.write() as tx:
-        server, move = get_server(tx, run), _move(tx, run)
-        if server.host != move.dest or server.flavor != move.new_flavor:
-            migrations.switch(tx, server, move, move.dest, move.new_flavor)
-            networks.bind(tx, server, move.dest)
-        show_task(tx, server, states.RESIZE_MIGRATED)
-    return {"host": run.data["dest"]}
-
-
-def move_back(run: Run) -> None:
-    with run.db.write() as tx:
-        _return(tx, get_server(tx, run), _move(tx, run))
-
-
-def _return(tx: Tx, server: Server, move: Migration) -> None:
-    if server.host != move.source or server.flavor != move.old_flavor:
-        migrations.switch(tx, server, move, move.source, move.old_flavor)
-        networks.bind(tx, server, move.source)
-
-
 def drop_dest_listeners(run: Run) -> None:
     if run.data["source"] != run.data["dest"]:
         listeners.leave(run, run.data["dest"])
@@ -140,14 +91,14 @@ def remove_dest_instance(run: Run) -> None:
 
 def mark_resized(run: Run) -> None:
     with run.db.write() as tx:
-        migrations.set_status(tx, _move(tx, run), "finished")
+        migrations.set_status(tx, get_move(tx, run), "finished")
         settled(tx, run, get_server(tx, run), states.RESIZED)
 
 
 def mark_as_before(run: Run, error: BaseException) -> None:
     """The undos bring it back to where it was; it says why it did not move."""
     with run.db.read() as tx:
-        vm_state = _move(tx, run).old_vm_state
+        vm_state = get_move(tx, run).old_vm_state
     failed(run, error, vm_state=vm_state)
 
 
@@ -191,7 +142,7 @@ def drop_old_listeners(run: Run) -> None:
 def mark_confirmed(run: Run) -> None:
     with run.db.write() as tx:
         server = get_server(tx, run)
-        migrations.close(tx, _move(tx, run), "confirmed")
+        migrations.close(tx, get_move(tx, run), "confirmed")
         off = server.power_state == states.SHUTDOWN
         settled(tx, run, server, states.STOPPED if off else states.ACTIVE)
 
@@ -210,8 +161,8 @@ CONFIRM = Saga(
 def return_home(run: Run) -> dict[str, Any]:
     """The row, its claim and its ports are of the old place again."""
     with run.db.write() as tx:
-        server, move = get_server(tx, run), _move(tx, run)
-        _return(tx, server, move)
+        server, move = get_server(tx, run), get_move(tx, run)
+        return_row(tx, server, move)
         tx.update(Server, server.id, vm_state=move.old_vm_state, disk_config=move.old_disk_config)
     return {"host": run.data["source"]}
 
@@ -222,7 +173,7 @@ def take_back_disks(run: Run) -> None:
 
 def mark_reverted(run: Run) -> None:
     with run.db.write() as tx:
-        migrations.close(tx, _move(tx, run), "reverted")
+        migrations.close(tx, get_move(tx, run), "reverted")
         off = run.data.get("power_state") == states.SHUTDOWN
         settled(tx, run, get_server(tx, run), states.STOPPED if off else states.ACTIVE)
 

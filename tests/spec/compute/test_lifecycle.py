@@ -326,7 +326,7 @@ def test_a_server_migrates_to_the_other_host_and_says_so(servers: Servers, admin
         ("2.1", "shelveOffload", None, 409),
         ("2.1", "changePassword", {"adminPass": "x"}, 409),
         ("2.1", "os-migrateLive", {"host": None, "block_migration": False, "disk_over_commit": False}, 501),
-        ("2.1", "evacuate", {"onSharedStorage": "False"}, 501),
+        ("2.1", "evacuate", {"onSharedStorage": "False"}, 400),
         ("2.17", "trigger_crash_dump", None, 501),
         ("2.1", "os-getVNCConsole", {"type": "xvpvnc"}, 400),
         ("2.1", "os-getSPICEConsole", {"type": "spice-html5"}, 400),
