@@ -5,6 +5,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,7 +14,7 @@ from pileus.network.drivers.base import DriverUnavailable
 from pileus.network.drivers.desired import Key, Row
 from pileus.network.drivers.ovn import OvnDriver
 from pileus.network.drivers.translate import names, networks, ports, routers, security_groups
-from tests.live.ovn_lab import OUTSIDE, Lab, wait_for
+from tests.live.ovn_lab import OUTSIDE, Guest, Lab, wait_for
 
 pytestmark = [
     pytest.mark.live,
@@ -166,6 +167,106 @@ def test_a_floating_ip_leads_from_outside_to_a_guest_on_the_other_host(lab: Lab,
     assert world.driver.compare(world.desired) == []
     world.apply(floatingip=(floating_ip.id, []))
     wait_for(lambda: not lab.outside().pings("172.24.4.20"), message="still reachable after it was taken away")
+
+
+class Way(NamedTuple):
+    """A network inside, a router, and the network outside."""
+
+    public: rows.Network
+    outer: rows.Subnet
+    network: rows.Network
+    subnet: rows.Subnet
+    router: rows.Router
+    group: rows.SecurityGroup
+
+
+def way_out(world: World, *gateways: str) -> Way:
+    """A router whose gateways have these addresses outside."""
+    public = world.network(external=True, network_type="flat", physical_network="public", mtu=1500)
+    outer = world.subnet(public, "172.24.4.0/24", OUTSIDE, enable_dhcp=False)
+    network = world.network()
+    subnet = world.subnet(network, "10.4.0.0/24", "10.4.0.1")
+    router = rows.Router(id=new_id(), project_id="p")
+    world.apply(router=(router.id, routers.router_rows(router, [], [])))
+    owned = {"device_id": router.id, "device_owner": rows.GATEWAY_OWNER}
+    ways = [world.port(public, (outer, address), **owned) for address in gateways]
+    world.port(network, (subnet, "10.4.0.1"), device_id=router.id, device_owner=rows.INTERFACE_OWNER)
+    router.gateway_port_id = ways[0].id
+    world.apply(router=(router.id, routers.router_rows(router, [(port, [outer]) for port in ways], [subnet])))
+    group = world.group()
+    world.write_group(group, rule(group, "egress"), rule(group, protocol="tcp"))
+    return Way(public, outer, network, subnet, router, group)
+
+
+def guest_behind(lab: Lab, world: World, way: Way, host: str, address: str) -> tuple[rows.Port, Guest]:
+    port = world.port(way.network, (way.subnet, address), host_id=host, security_groups=[way.group.id])
+    guest = lab.guest(host, port.id, port.mac_address)
+    guest.dhcp()
+    return port, guest
+
+
+def test_single_ports_of_a_floating_ip_lead_to_several_guests(lab: Lab, world: World) -> None:
+    way = way_out(world, "172.24.4.30")
+    floating_ip = rows.FloatingIP(id=new_id(), project_id="p", floating_network_id=way.public.id,
+                                  floating_ip_address="172.24.4.31", router_id=way.router.id)  # fmt: skip
+    forwardings = []
+    for number, (host, address) in enumerate((("h1", "10.4.0.11"), ("h2", "10.4.0.12"))):
+        port, guest = guest_behind(lab, world, way, host, address)
+        guest.listen(80, f"guest {number}")
+        outer_port = 8080 + number
+        forwardings.append(rows.PortForwarding(
+            id=new_id(), floating_ip_id=floating_ip.id, internal_port_id=port.id, internal_ip_address=address,
+            external_first=outer_port, external_last=outer_port, internal_first=80, internal_last=80))  # fmt: skip
+    world.apply(floatingip=(floating_ip.id, routers.floating_ip_rows(floating_ip, forwardings)))
+    outside = lab.outside()
+    for number in range(2):
+        assert wait_for(lambda n=number: outside.reads("172.24.4.31", 8080 + n)) == f"guest {number}"  # type: ignore[misc]
+    assert not outside.reads("172.24.4.31", 80), "a port that is not forwarded"
+    assert world.driver.compare(world.desired) == []
+    world.apply(floatingip=(floating_ip.id, routers.floating_ip_rows(floating_ip, forwardings[1:])))
+    wait_for(lambda: not outside.reads("172.24.4.31", 8080), message="still led to after its forwarding was deleted")
+    assert outside.reads("172.24.4.31", 8081) == "guest 1"
+
+
+def test_a_floating_ip_is_reached_over_a_router_with_two_ways_out(lab: Lab, world: World) -> None:
+    way = way_out(world, "172.24.4.40", "172.24.4.41")
+    port, guest = guest_behind(lab, world, way, "h2", "10.4.0.13")
+    guest.listen(80, "here")
+    floating_ip = rows.FloatingIP(id=new_id(), project_id="p", floating_network_id=way.public.id, port_id=port.id,
+                                  floating_ip_address="172.24.4.42", router_id=way.router.id,
+                                  fixed_ip_address="10.4.0.13")  # fmt: skip
+    ways = [port for port in world.ports.values() if port.device_owner == rows.GATEWAY_OWNER]
+    limit = rows.QosRule(id=new_id(), qos_policy_id="q", kind="bandwidth_limit", max_kbps=10_000)
+    made = routers.floating_ip_rows(floating_ip, (), ways, [limit])
+    world.apply(floatingip=(floating_ip.id, made))
+    assert wait_for(lambda: lab.outside().reads("172.24.4.42", 80)) == "here"
+    way.router.enable_default_route_ecmp = True
+    rows_now = routers.router_rows(way.router, [(port, [way.outer]) for port in ways], [way.subnet])
+    world.apply(router=(way.router.id, rows_now))
+    assert world.driver.compare(world.desired) == []
+    assert wait_for(lambda: lab.outside().reads("172.24.4.42", 80)) == "here"
+
+
+def test_a_rule_that_names_an_address_group_follows_its_addresses(lab: Lab, world: World) -> None:
+    network = world.network()
+    subnet = world.subnet(network, "10.5.0.0/24", "10.5.0.1")
+    friends = rows.AddressGroup(id=new_id(), project_id="p", addresses=["10.5.0.11/32"])
+    world.apply(address_group=(friends.id, security_groups.address_group_rows(friends)))
+    group = world.group()
+    world.write_group(group, rule(group, "egress"), rule(group, protocol="tcp", remote_address_group_id=friends.id))
+    ends = []
+    for host, address in (("h1", "10.5.0.11"), ("h1", "10.5.0.12"), ("h2", "10.5.0.13")):
+        port = world.port(network, (subnet, address), host_id=host, security_groups=[group.id])
+        ends.append(lab.guest(host, port.id, port.mac_address))
+        ends[-1].dhcp()
+    friend, other, server = ends
+    server.listen(80, "welcome")
+    assert wait_for(lambda: friend.reads("10.5.0.13", 80)) == "welcome"
+    assert not other.reads("10.5.0.13", 80)
+    friends.addresses = ["10.5.0.12/32"]
+    world.apply(address_group=(friends.id, security_groups.address_group_rows(friends)))
+    assert wait_for(lambda: other.reads("10.5.0.13", 80), message="the group's new address is not let in") == "welcome"
+    wait_for(lambda: not friend.reads("10.5.0.13", 80), message="the address left the group and is still let in")
 
 
 def test_a_guest_on_an_ipv6_subnet_configures_itself(lab: Lab, world: World) -> None:

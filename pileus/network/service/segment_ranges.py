@@ -73,7 +73,11 @@ def _refuse_default(found: rows.SegmentRange) -> None:
 
 def _refuse_used(tx: Tx, found: rows.SegmentRange, staying: segments.Span | None = None) -> None:
     low, high = staying or (1, 0)
-    losing = [number for number in segments.used(tx, found) if not low <= number <= high]
+    losing = [
+        number
+        for number, project in segments.used(tx, found).items()
+        if not low <= number <= high and (found.shared or project == found.project_id)
+    ]
     if losing:
         raise Conflict(f"Network segment range {found.id} has numbers that networks use: {losing[:5]}.",
                        kind="NetworkSegmentRangeReferencedByProject")  # fmt: skip

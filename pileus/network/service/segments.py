@@ -116,4 +116,4 @@ def used(tx: Tx, found: rows.SegmentRange) -> dict[int, str]:
     """Numbers of a range that networks have, and whose these are."""
     low, high = _span(found)
     in_span = tx.all(_IN_SPAN, type=found.network_type, physnet=found.physical_network or "", low=low, high=high)
-    return {int(number): project for number, project in in_span if found.shared or project == found.project_id}
+    return {int(number): project for number, project in in_span}
