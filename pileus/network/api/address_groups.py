@@ -13,7 +13,9 @@ from pileus.network.service import address_groups, lookup
 
 
 def address_group(rq: Request, id: str) -> rows.AddressGroup:
-    return constrained(rq, lookup.get_shareable(rq.tx, viewer(rq), rows.AddressGroup, id))
+    """To look at: one's own and those opened to one; to change: one's own."""
+    find = lookup.get_shareable if rq.method in ("GET", "HEAD") else lookup.get_own
+    return constrained(rq, find(rq.tx, viewer(rq), rows.AddressGroup, id))
 
 
 render = plain(

@@ -5,7 +5,7 @@ from typing import Any
 
 from pileus.core.fields import OPTIONAL, REQUIRED, Address, Boolean, Cidr, Field, Integer, Items, Object, Text, Uuid
 from pileus.core.resources import Resource
-from pileus.network.resources.standard import EVERYWHERE, GIVEN, ONCE, routes, standard
+from pileus.network.resources.standard import EVERYWHERE, GIVEN, ONCE, Listed, Version, routes, standard
 
 DOMAIN = r"|([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+"
 ADMINS: dict[str, Any] = {"create": OPTIONAL, **EVERYWHERE, "rule": True, "hidden": True}
@@ -58,19 +58,19 @@ subnet = Resource(
     [
         *standard(),
         Uuid("network_id", create=REQUIRED, **EVERYWHERE),
-        Integer("ip_version", create=OPTIONAL, **EVERYWHERE),
+        Version("ip_version", create=OPTIONAL, **EVERYWHERE),
         Cidr("cidr", null=True, create=OPTIONAL, **EVERYWHERE),
         Integer("prefixlen", create=OPTIONAL, min=0, max=128, show=lambda row: None),
         Address("gateway_ip", null=True, **GIVEN),
         Boolean("enable_dhcp", default=True, **GIVEN),
-        Items(
+        Listed(
             "dns_nameservers", of=Address("dns_nameservers"), unique=True, create=OPTIONAL, update=True, default=list
         ),
         routes("host_routes", create=OPTIONAL, update=True, default=list),
         Pools("allocation_pools", create=OPTIONAL, update=True),
         Text("ipv6_ra_mode", null=True, choices=RA_MODES, default=None, **ONCE),
         Text("ipv6_address_mode", null=True, choices=RA_MODES, default=None, **ONCE),
-        Items("service_types", of=Text("service_types", min=1), create=OPTIONAL, update=True, default=list),
+        Listed("service_types", of=Text("service_types", min=1), create=OPTIONAL, update=True, default=list),
         Text("subnetpool_id", null=True, default=None, max=36, **ONCE),
         Boolean("use_default_subnetpool", create=OPTIONAL, default=False),
         Boolean("dns_publish_fixed_ip", default=False, **GIVEN),
@@ -85,7 +85,7 @@ address_scope = Resource(
     "address_scope",
     [
         *standard(),
-        Integer("ip_version", create=REQUIRED, **EVERYWHERE),
+        Version("ip_version", create=REQUIRED, **EVERYWHERE),
         Boolean("shared", default=False, rule=True, **GIVEN),
     ],
 )

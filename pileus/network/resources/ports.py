@@ -3,10 +3,10 @@
 import ipaddress
 from typing import Any
 
-from pileus.core.fields import OPTIONAL, REQUIRED, Address, Boolean, Field, Integer, Items, Mac, Object, Text, Uuid
+from pileus.core.fields import OPTIONAL, REQUIRED, Address, Boolean, Field, Items, Mac, Object, Text, Uuid
 from pileus.core.resources import Resource
 from pileus.network.resources.networks import DOMAIN
-from pileus.network.resources.standard import EVERYWHERE, GIVEN, Prefix, Uuids, standard
+from pileus.network.resources.standard import EVERYWHERE, GIVEN, Prefix, Uuids, Version, standard
 
 DNS_NAME = r"|[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?\.?"
 
@@ -40,11 +40,15 @@ OPTION = Object(
     [
         Text("opt_name", min=1, create=REQUIRED),
         Text("opt_value", null=True, create=REQUIRED),
-        Integer("ip_version", min=4, max=6, default=4, create=OPTIONAL),
+        Version("ip_version", default=4, create=OPTIONAL),
     ],
 )
 FIXED_IP = Object("fixed_ips", [Uuid("subnet_id"), Address("ip_address")])
 BOUND: dict[str, Any] = {"hidden": True}
+
+
+VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
+              "accelerator-direct", "accelerator-direct-physical", "remote-managed")  # fmt: skip
 
 
 class DeviceId(Text):
@@ -94,7 +98,7 @@ def _fields() -> list[Field]:
         Items("extra_dhcp_opts", of=OPTION, null=True, create=OPTIONAL, update=True, default=list),
         Boolean("port_security_enabled", create=OPTIONAL, update=True, **EVERYWHERE),
         Text("binding:host_id", source="host_id", null=True, **GIVEN, **BOUND),
-        Text("binding:vnic_type", source="vnic_type", default="normal", **GIVEN),
+        Text("binding:vnic_type", source="vnic_type", default="normal", choices=VNIC_TYPES, **GIVEN),
         Profile("binding:profile", source="profile", open=True, create=OPTIONAL, update=True, **BOUND),
         Text("binding:vif_type", show=vif_type, **BOUND),
         Object("binding:vif_details", open=True, show=vif_details, **BOUND),

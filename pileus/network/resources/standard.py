@@ -41,6 +41,25 @@ class Uuids(Items):
         return [] if value is None else super().check(value)
 
 
+class Listed(Items):
+    """A list; null is an empty one."""
+
+    def check(self, value: Any) -> Any:
+        return [] if value is None else super().check(value)
+
+
+class Version(Integer):
+    """4 or 6."""
+
+    wanted = "4 or 6"
+
+    def convert(self, value: Any) -> Any:
+        number = super().convert(value)
+        if number not in (4, 6):
+            self.refuse(value)
+        return number
+
+
 class Prefix(Cidr):
     """A network, or one address which stands for a network of itself; host bits are cleared."""
 
@@ -53,7 +72,7 @@ class Prefix(Cidr):
         return super().convert(value)
 
 
-def routes(name: str, **options: Any) -> Items:
+def routes(name: str, **options: Any) -> Listed:
     """Host routes of a subnet, extra routes of a router."""
     member = Object(name, [Cidr("destination", create="required"), Address("nexthop", create="required")])
-    return Items(name, of=member, unique=True, **options)
+    return Listed(name, of=member, unique=True, **options)

@@ -4,7 +4,7 @@ from typing import Any
 
 from pileus.core import clock
 from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, Conflict
+from pileus.core.errors import BadRequest, Conflict, NotFound
 from pileus.network import rows
 from pileus.network.service import qos, quotas, segments
 from pileus.network.service.lookup import Viewer
@@ -13,6 +13,7 @@ from pileus.network.store import changes, queries
 
 TUNNEL_TYPES = ("geneve", "vxlan")
 PHYSICAL_TYPES = ("flat", "vlan")
+ZONE = "nova"
 UNDERLAY_MTU = 1500
 SMALLEST_MTU = {4: 68, 6: 1280}
 GENEVE_OVERHEAD = 58  # over IPv4, with OVN's options
@@ -20,6 +21,13 @@ GENEVE_OVERHEAD = 58  # over IPv4, with OVN's options
 
 def invalid(message: str) -> BadRequest:
     return BadRequest(f"Invalid input for operation: {message}", kind="InvalidInput")
+
+
+def check_zones(hints: list[str]) -> None:
+    """Raises NotFound."""
+    for zone in hints:
+        if zone != ZONE:
+            raise NotFound(f"AvailabilityZone {zone[:60]} could not be found.", kind="AvailabilityZoneNotFound")
 
 
 def largest_mtu(network_type: str) -> int:
@@ -35,6 +43,7 @@ def create_network(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -> ro
     network.mtu = _mtu(network.network_type, values.pop("mtu", None))
     for name, value in values.items():
         setattr(network, name, value)
+    check_zones(network.availability_zone_hints)
     qos.check_policy(tx, viewer, network.qos_policy_id)
     network.qos_policy_id = network.qos_policy_id or qos.default_policy(tx, project_id)
     _check_default(tx, network)
@@ -51,7 +60,7 @@ def _place(tx: Tx, network: rows.Network, kind: str | None, physnet: str | None,
     """Where the network lies: in tunnels, or on a physical network."""
     if kind is None:
         if physnet is not None or segment is not None:
-            raise invalid("provider:network_type required.")
+            raise invalid("provider:network_type required for provider:physical_network and provider:segmentation_id.")
         kind = rows.TUNNELLED
     if kind not in TUNNEL_TYPES + PHYSICAL_TYPES:
         raise invalid(

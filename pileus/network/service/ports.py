@@ -37,6 +37,7 @@ def create_port(tx: Tx, viewer: Viewer, project_id: str, network: rows.Network, 
     port.mac_address = _mac(tx, network.id, values.pop("mac_address", None))
     for name, value in values.items():
         setattr(port, name, _clean(name, value))
+    port.extra_dhcp_opts = _merged_options([], port.extra_dhcp_opts)
     if trusted(port):
         port.port_security_enabled = False
     port.tags = list(dict.fromkeys(port.tags))
@@ -70,6 +71,12 @@ def _clean(name: str, value: Any) -> Any:
     if value is None and name == "extra_dhcp_opts":
         return []
     return value
+
+
+def _merged_options(before: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each option by name and version: a value replaces the one before, null takes it away, others stay."""
+    merged = {(each["opt_name"], each["ip_version"]): each for each in [*before, *new]}
+    return [each for each in merged.values() if each["opt_value"] is not None]
 
 
 def _mac(tx: Tx, network_id: str, wanted: str | None) -> str:
@@ -148,6 +155,8 @@ def update_port(tx: Tx, viewer: Viewer, port: rows.Port, **values: Any) -> rows.
                 kind="PortBound",
             )
         values["mac_address"] = _mac(tx, port.network_id, values["mac_address"])
+    if "extra_dhcp_opts" in values:
+        values["extra_dhcp_opts"] = _merged_options(port.extra_dhcp_opts, values["extra_dhcp_opts"])
     wanted_groups = values.pop("security_groups", port.security_groups)
     wanted_ips = values.pop("fixed_ips", None)
     for name, value in values.items():

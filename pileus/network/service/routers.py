@@ -20,6 +20,7 @@ from pileus.network.service.gateways import (
     subnets_of,
 )
 from pileus.network.service.lookup import Viewer, get_port, get_subnet
+from pileus.network.service.networks import check_zones
 from pileus.network.store import changes, queries
 
 MAX_ROUTES = 30
@@ -33,6 +34,7 @@ def create_router(tx: Tx, viewer: Viewer, project_id: str, **values: Any) -> row
     gateway = values.pop("external_gateway_info", None)
     for name, value in values.items():
         setattr(router, name, value)
+    check_zones(router.availability_zone_hints)
     tx.insert(queries.stamped(router))
     if gateway:
         set_gateway(tx, viewer, router, gateway)

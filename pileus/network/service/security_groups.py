@@ -181,7 +181,8 @@ def _check_protocol(values: dict[str, Any]) -> None:
     if number is None:
         if low is not None or high is not None:
             raise BadRequest(
-                "Must also specify protocol if port range is given.", kind="SecurityGroupProtocolRequiredWithPorts"
+                "Must also specify protocol if port range is given by port_range_min and port_range_max.",
+                kind="SecurityGroupProtocolRequiredWithPorts",
             )
         return
     if number in IPV6_ONLY and values.get("ethertype") == "IPv4":

@@ -13,6 +13,7 @@ from pileus.network.store import addresses, changes, queries
 
 MAX_NAMESERVERS = 5
 MAX_HOST_ROUTES = 20
+OWNERS = ("network:", "compute:", "baremetal:", "neutron:", "trunk:", "Octavia", "F5:")
 AUTOMATIC = ("slaac", "dhcpv6-stateless")  # modes in which guests make their addresses from their MACs
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Pools = list[dict[str, str]]
@@ -38,6 +39,7 @@ def create_subnet(tx: Tx, project_id: str, network: rows.Network, **values: Any)
     for name, value in values.items():
         setattr(subnet, name, value)
     check_mtu(network.mtu, version)
+    _check_range(subnet, net)
     _check_overlap(tx, subnet, net)
     _check_modes(subnet, net)
     _check_lists(subnet)
@@ -52,6 +54,28 @@ def create_subnet(tx: Tx, project_id: str, network: rows.Network, **values: Any)
     _address_existing_ports(tx, subnet)
     ensure_metadata_port(tx, network, subnet)
     return subnet
+
+
+def _check_range(subnet: rows.Subnet, net: IPNetwork) -> None:
+    """Where guests could not get an address and use it."""
+    if net.prefixlen == 0:
+        raise invalid("0 is not allowed as CIDR prefix length.")
+    if not subnet.enable_dhcp:
+        return
+    if net.is_multicast or net.is_loopback:
+        kind = "Multicast" if net.is_multicast else "Loopback"
+        raise invalid(f"cidr {net}: {kind} IP subnet is not supported if enable_dhcp is True.")
+    if net.max_prefixlen - net.prefixlen < 2:
+        raise invalid(f"cidr {net}: a prefix of this length is incompatible with DHCP service enabled.")
+
+
+def _check_service_types(service_types: list[str]) -> None:
+    for kind in service_types:
+        if not kind.startswith(OWNERS):
+            raise BadRequest(
+                f"Subnet service type '{kind}' does not correspond to a valid device owner.",
+                kind="InvalidSubnetServiceType",
+            )
 
 
 def _check_overlap(tx: Tx, subnet: rows.Subnet, net: IPNetwork) -> None:
@@ -79,6 +103,7 @@ def _check_modes(subnet: rows.Subnet, net: IPNetwork) -> None:
 
 
 def _check_lists(subnet: rows.Subnet) -> None:
+    _check_service_types(subnet.service_types)
     if len(subnet.dns_nameservers) > MAX_NAMESERVERS:
         raise BadRequest(
             f"Unable to complete operation for {subnet.id}. "
@@ -203,11 +228,13 @@ def update_subnet(tx: Tx, subnet: rows.Subnet, **values: Any) -> rows.Subnet:
     before = stored.gateway_ip
     if "gateway_ip" in values and values["gateway_ip"] != before:
         _refuse_gateway_in_use(tx, stored)
-    for name in ("gateway_ip", "allocation_pools", "dns_nameservers", "host_routes", "enable_dhcp"):
+    for name in ("gateway_ip", "allocation_pools", "dns_nameservers", "host_routes", "enable_dhcp", "service_types"):
         if name in values:
             setattr(stored, name, values[name])
     if values.get("enable_dhcp") is False and (stored.ipv6_ra_mode or stored.ipv6_address_mode):
         raise invalid("enable_dhcp cannot be unset while ipv6_ra_mode or ipv6_address_mode is set.")
+    if values.get("enable_dhcp"):
+        _check_range(stored, net)
     _check_lists(stored)
     if "gateway_ip" in values:
         _check_gateway(stored, net)

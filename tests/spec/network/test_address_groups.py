@@ -78,8 +78,8 @@ def test_a_group_is_another_projects_once_it_is_opened_to_it(member: Client, str
     assert stranger.get(path).ok(200)["address_group"]["shared"] is True
     assert [row["id"] for row in stranger.get(GROUPS).ok(200)["address_groups"]] == [made["id"]]
     used = make(stranger, "security-group-rules", **naming)
-    stranger.put(f"{path}/add_addresses", {"addresses": ["10.0.0.0/8"]}).refused(403)
-    stranger.delete(path).refused(403)
+    stranger.put(f"{path}/add_addresses", {"addresses": ["10.0.0.0/8"]}).refused(404)
+    stranger.delete(path).refused(404)
     member.delete(f"{V2}/rbac-policies/{opened['id']}").refused(409)
     stranger.delete(f"{V2}/security-group-rules/{used['id']}").ok(204)
     member.delete(f"{V2}/rbac-policies/{opened['id']}").ok(204)

@@ -53,7 +53,7 @@ def test_a_change_of_the_template_is_for_groups_made_afterwards(fresh: World) ->
     assert rules_of(after, "default") == {("egress", "IPv4", None, False), ("ingress", "IPv4", "tcp", False)} | IN
     assert rules_of(after, "other") == {("egress", "IPv4", None, False)}
     assert admin.get(f"{RULES}/{ssh['id']}").ok(200)["default_security_group_rule"] == ssh
-    network.bootstrap(fresh.cloud.db)  # as a restart does
+    network.bootstrap(fresh.cloud.db, fresh.cloud.settings)  # as a restart does
     assert len(template(admin)) == 4, "what an administrator took away stays away"
 
 
