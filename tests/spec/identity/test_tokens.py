@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pileus import services
 from pileus.core import clock
 from pileus.core.routes import RouteTable
+from pileus.identity.api.base import api
 from pileus.identity.login import passwords
 from tests.harness import Client, World
 from tests.spec.identity.identities import auth, caller, log_in, make, unique
@@ -122,6 +123,12 @@ def test_the_json_home_says_where_everything_is(anonymous: Client) -> None:
     assert set(grants["href-vars"]) == {"project_id", "user_id", "role_id"}
     for where in resources.values():
         assert anonymous.get(where.get("href", "/v3")).status != 404
+    assert anonymous.get("/", accept="application/json-home").ok(200)["resources"] == resources
+    told = {where.get("href") or where["href-template"] for where in resources.values()}
+    assert told == {route.path for route in RouteTable([api]) if route.path.startswith("/v3/")}, "two have one name"
+    known = {"OS-EC2": "user_credential", "OS-PKI": "revocations", "OS-FEDERATION": "websso"}
+    extension = rel.removesuffix("rel/") + "ext/"
+    assert {f"{extension}{name}/1.0/rel/{known[name]}" for name in known} < set(resources)
 
 
 def test_a_token_says_exactly_this(world: World, anonymous: Client) -> None:
