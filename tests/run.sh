@@ -26,7 +26,7 @@ failed() { [ "$1" != 0 ] && [ "$1" != 5 ]; } # 5: ARGUMENT names tests of the ot
 again="--last-failed --last-failed-no-failures none"
 
 if [ "$which" = fast ]; then
-    (fast -m "not live and not slow" --numprocesses auto --dist worksteal "$@")
+    (fast -m "not live and not slow" --numprocesses auto --dist loadfile "$@")
     exit
 fi
 fast "$@" >"$said" 2>&1 &

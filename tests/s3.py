@@ -1,61 +1,23 @@
 """An S3 in memory: as much of it as an image store uses. It looks at no signature."""
 
 import hashlib
-import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-Answer = tuple[int, str | bytes, dict[str, str]]
+from tests.outside import Answer, Asked, Outside, part_of
 
 
-class S3:
+class S3(Outside):
     """Buckets of objects, and uploads in parts."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.buckets: dict[str, dict[str, bytes]] = {}
         self.uploads: dict[str, tuple[str, str, dict[int, bytes]]] = {}
-        s3 = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_any(self) -> None:
-                s3.answer(self)
-
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        parts = urlsplit(request.path)
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
-        bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
-        query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        status, content, headers = self.of(request, bucket, key, query, body)
-        data = content if isinstance(content, bytes) else content.encode()
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name, value)
-        request.send_header("Content-Length", str(len(data)))
-        request.end_headers()
-        if request.command != "HEAD":
-            request.wfile.write(data)
-
-    def of(self, request: BaseHTTPRequestHandler, bucket: str, key: str, query: dict[str, Any], body: bytes) -> Answer:
-        verb = request.command
+    def answer(self, asked: Asked) -> Answer:
+        verb, query = asked.verb, asked.query
+        bucket, _, key = asked.path.lstrip("/").partition("/")
         if verb == "PUT" and not key:
             self.buckets.setdefault(bucket, {})
             return 200, "", {}
@@ -65,19 +27,15 @@ class S3:
         if not key:
             return self.listing(bucket, objects, query)
         if "uploads" in query or "uploadId" in query:
-            return self.upload(verb, bucket, key, query, body)
+            return self.upload(verb, bucket, key, query, asked.body)
         if verb == "DELETE":
             objects.pop(key, None)
             return 204, "", {}
         if key not in objects:
             return _missing("NoSuchKey")
-        whole, wanted = objects[key], request.headers.get("Range", "")
-        if wanted.startswith("bytes="):
-            first, _, last = wanted[6:].partition("-")
-            return 206, whole[int(first) : int(last) + 1 if last else None], {}
-        return 200, whole, {}
+        return part_of(objects[key], asked)
 
-    def listing(self, bucket: str, objects: dict[str, bytes], query: dict[str, Any]) -> Answer:
+    def listing(self, bucket: str, objects: dict[str, bytes], query: dict[str, str]) -> Answer:
         prefix = query.get("prefix", "")
         if "uploads" in query:
             found = "".join(
@@ -93,7 +51,7 @@ class S3:
             found += f"<IsTruncated>true</IsTruncated><NextContinuationToken>{escape(page[-1])}</NextContinuationToken>"
         return 200, f"<ListBucketResult>{found}</ListBucketResult>", {}
 
-    def upload(self, verb: str, bucket: str, key: str, query: dict[str, Any], body: bytes) -> Answer:
+    def upload(self, verb: str, bucket: str, key: str, query: dict[str, str], body: bytes) -> Answer:
         if "uploads" in query:
             upload = uuid.uuid4().hex
             self.uploads[upload] = (bucket, key, {})

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from alembic import command
+from alembic.script import ScriptDirectory
 
 from pileus.core import schema
 from pileus.core.db import Database
@@ -14,6 +15,9 @@ def main(message: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         db = Database(f"sqlite:///{folder}/empty.db")
         config = schema.alembic(db)
+        heads = ScriptDirectory.from_config(config).get_heads()
+        if len(heads) > 1:  # two branches wrote one each, and met
+            sys.exit(f"{' and '.join(heads)} both are the newest: delete one, then write it anew.")
         if schema.newest():
             command.upgrade(config, "head")
         number = int(schema.newest() or "0") + 1
