@@ -1,12 +1,12 @@
 """A directory that speaks LDAP, through python-ldap (OpenLDAP's library): a connection a call, bounded in time."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pileus.core import log
 from pileus.core.errors import Unavailable
+from pileus.identity.drivers.patience import Patience
 from pileus.identity.ldap.entries import Circle, Person, circle, person, plain, text
 from pileus.identity.ldap.options import Options, further
 
@@ -33,7 +33,7 @@ class LdapDirectory:
             raise Unavailable("This controller cannot speak LDAP: install python-ldap (pip install pileus[ldap]).")
         self.options = options
         self.seconds = options.connection_timeout if options.connection_timeout > 0 else _SECONDS
-        self._failed = float("-inf")
+        self._patience = Patience(_silent, _AGAIN)
         self._scope = ldap.SCOPE_ONELEVEL if options.query_scope == "one" else ldap.SCOPE_SUBTREE
 
     # -- the contract ----------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ class LdapDirectory:
             (options.user_name_attribute, name) if name is not None else (options.user_id_attribute, local_id)
         )
         condition = f"({attribute}={ldap.filter.escape_filter_chars(wanted or '')})"
-        with self._service() as connection:
+        with self._patience.waiting(), self._service() as connection:
             found = list(self._people(connection, condition, self._enabled_ones(connection)))
         # directories compare without regard to capitals: what they find has to be what was asked for
         if name is not None:
@@ -62,7 +62,7 @@ class LdapDirectory:
 
     def circles_of(self, members: list[str]) -> list[Circle]:
         attribute = self.options.group_member_attribute
-        with self._service() as connection:
+        with self._patience.waiting(), self._service() as connection:
             found = {}
             for start in range(0, len(members), _MOST_TERMS):
                 terms = (ldap.filter.escape_filter_chars(member) for member in members[start : start + _MOST_TERMS])
@@ -74,7 +74,7 @@ class LdapDirectory:
         # a bind without a password is one as nobody, and succeeds
         if not password or "\0" in password:
             return False
-        with self._answering():
+        with self._patience.waiting(), self._answering():
             connection = self._connect()
             try:
                 connection.simple_bind_s(dn, password)
@@ -188,14 +188,12 @@ class LdapDirectory:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """One that does not answer is not asked again at once, as each time costs a thread seconds."""
-        if time.monotonic() - self._failed < _AGAIN:
-            raise _silent("it did not answer a moment ago")
+        self._patience.check()
         try:
             yield
         except ldap.LDAPError as error:
             if isinstance(error, ldap.SERVER_DOWN | ldap.TIMEOUT | ldap.CONNECT_ERROR | ldap.TIMELIMIT_EXCEEDED):
-                self._failed = time.monotonic()
+                self._patience.silent()
             raise _silent(f"{type(error).__name__}: {error}") from None
 
 

@@ -19,6 +19,7 @@ import jwt
 
 from pileus.core import log, tls
 from pileus.core.errors import Unauthorized, Unavailable
+from pileus.identity.drivers.patience import Patience
 from pileus.identity.federation.login import Vouched
 from pileus.identity.federation.settings import Oidc
 from pileus.identity.federation.shadow import refuse
@@ -45,7 +46,8 @@ class Provider:
         self._lock = threading.Lock()
         self._metadata: dict[str, Any] = {}
         self._keys: list[dict[str, Any]] = []
-        self._read = self._keys_read = self._failed = float("-inf")
+        self._read = self._keys_read = float("-inf")
+        self._patience = Patience(_silent, _AGAIN)
 
     def close(self) -> None:
         self._http.close()
@@ -65,11 +67,16 @@ class Provider:
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        endpoint = self._endpoint("authorization_endpoint")
+        with self._patience.waiting():
+            endpoint = self._endpoint("authorization_endpoint")
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
     def redeem(self, code: str, redirect_uri: str, nonce: str, verifier: str) -> Vouched:
         """What the provider says of whoever came back from it with this code."""
+        with self._patience.waiting():
+            return self._redeem(code, redirect_uri, nonce, verifier)
+
+    def _redeem(self, code: str, redirect_uri: str, nonce: str, verifier: str) -> Vouched:
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -94,6 +101,10 @@ class Provider:
         """What the provider says of whoever brings this token: a signed one, or one that it is asked about."""
         if len(token) > _LONGEST or not token.isascii():
             raise refuse("the bearer token is no token")
+        with self._patience.waiting():
+            return self._accept(token)
+
+    def _accept(self, token: str) -> Vouched:
         claims = self._signed(token) if _COMPACT.fullmatch(token) else None
         if claims is None:
             claims = self._introspected(token)
@@ -216,7 +227,7 @@ class Provider:
     def _fetch(self, url: str) -> dict[str, Any]:
         status, found = self._ask("GET", _safe(url, self.settings.issuer))
         if status != 200:
-            self._failed = time.monotonic()
+            self._patience.silent()
             raise _silent(f"{url} answered {status}")
         return found
 
@@ -242,9 +253,8 @@ class Provider:
         return found
 
     def _ask(self, method: str, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
-        """Status and JSON. One that does not answer is not asked again at once, as each time costs a thread seconds."""
-        if time.monotonic() - self._failed < _AGAIN:
-            raise _silent("it did not answer a moment ago")
+        """Status and JSON."""
+        self._patience.check()
         try:
             with self._http.stream(method, url, headers=options.pop("headers", {}), **options) as response:
                 data = bytearray()
@@ -254,7 +264,7 @@ class Provider:
                         raise _silent(f"{url} sends too much")
                 found = json.loads(data) if data else {}
         except httpx.HTTPError as error:
-            self._failed = time.monotonic()
+            self._patience.silent()
             raise _silent(f"{url}: {error!r}") from None
         except (ValueError, RecursionError):
             found = {}
