@@ -107,10 +107,9 @@ ALWAYS = {"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir", "
 
 
 def _check_names(rq: Request, resource: Resource, also: Collection[str]) -> None:
-    """A filter nobody knows would silently list too much."""
-    unknown = [
-        name for name in rq.query.names() if name not in resource.fields and name not in ALWAYS and name not in also
-    ]
+    """A filter that nobody knows, or that nobody can apply, would silently list too much."""
+    known = {name for name, field in resource.fields.items() if field.filter}
+    unknown = [name for name in rq.query.names() if name not in known and name not in ALWAYS and name not in also]
     if unknown:
         raise BadRequest(
             f"Invalid input for operation: {unknown} is invalid attribute for filtering.", kind="InvalidInput"

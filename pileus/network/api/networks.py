@@ -60,4 +60,5 @@ plain(
     delete=lambda rq, found: networks.delete_network(rq.tx, found),
     clauses=clauses,
     dress=dress,
+    also=["shared"],
 )

@@ -142,4 +142,5 @@ plain(
     delete=lambda rq, found: ports.delete_port(rq.tx, found),
     clauses=lambda rq: [*visible(rq), *_address_clauses(rq), *_group_clauses(rq)],
     dress=dress,
+    also=["fixed_ips", "security_groups"],
 )

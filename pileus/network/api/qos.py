@@ -55,6 +55,7 @@ plain(
     delete=lambda rq, found: qos.delete_policy(rq.tx, found),
     clauses=clauses,
     dress=dress,
+    also=["shared"],
     noun="QoS policy",
 )
 

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import sqlalchemy as sa
+
 from pileus.core.errors import BadRequest
 from pileus.core.fields import Uuid
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import api, constrained, owner, viewer
+from pileus.network.api.base import Clause, api, constrained, flag_clause, own_clause, owner, viewer
 from pileus.network.api.plain import plain
 from pileus.network.resources.routers import GATEWAYS
 from pileus.network.resources.routers import router as ROUTER
@@ -30,6 +32,15 @@ def dress(rq: Request, found: list[rows.Router]) -> None:
         leading[port.device_id].append(port)
     for row in found:
         row.gateways = gateways.in_order(row, leading[row.id])  # type: ignore[attr-defined]
+
+
+def clauses(rq: Request) -> list[Clause]:
+    """All routers are highly available, and distributed as OVN does it: in Neutron's sense none is."""
+    return [
+        *own_clause(rq, rows.Router),
+        *flag_clause(rq, "ha", sa.true()),
+        *flag_clause(rq, "distributed", sa.false()),
+    ]
 
 
 def _check_ha(values: dict[str, Any]) -> None:
@@ -66,7 +77,9 @@ render = plain(
     make=make,
     change=change,
     delete=lambda rq, found: routers.delete_router(rq.tx, found),
+    clauses=clauses,
     dress=dress,
+    also=["ha", "distributed"],
 )
 
 

@@ -75,7 +75,8 @@ def list_security_groups(rq: Request) -> dict[str, Any]:
     ensure_default(rq)
     with rq.cloud.db.read() as rq.tx:
         shared = flag_clause(rq, "shared", _OPENED, {"viewer": rq.ctx.project_id or ""})
-        return listing(rq, GROUP, rows.SecurityGroup, [*visible(rq), *shared], lambda found: dress(rq, found))
+        clauses = [*visible(rq), *shared]
+        return listing(rq, GROUP, rows.SecurityGroup, clauses, lambda found: dress(rq, found), ["shared"])
 
 
 plain(

@@ -19,6 +19,7 @@ _SHARED_NETWORKS = sa.select(_network.id).where(sa.or_(_network.shared, _network
 _OUTWARD_NETWORKS = sa.select(_network.id).where(
     _network.external, _network.id.in_(queries.opened_to("network", "access_as_external"))
 )
+_EXTERNAL_NETWORKS = sa.select(_network.id).where(_network.external)
 _OWN_NETWORKS = sa.select(_network.id).where(_network.project_id == sa.bindparam("viewer", type_=sa.Text()))
 
 
@@ -48,7 +49,11 @@ def dress(rq: Request, found: list[rows.Subnet]) -> None:
 
 def clauses(rq: Request) -> list[Clause]:
     shared = _subnet.network_id.in_(_SHARED_NETWORKS)
-    return [*visible(rq), *flag_clause(rq, "shared", shared, {"viewer": rq.ctx.project_id or ""})]
+    return [
+        *visible(rq),
+        *flag_clause(rq, "shared", shared, {"viewer": rq.ctx.project_id or ""}),
+        *flag_clause(rq, "router:external", _subnet.network_id.in_(_EXTERNAL_NETWORKS)),
+    ]
 
 
 def make(rq: Request, values: dict[str, Any]) -> rows.Subnet:
@@ -87,5 +92,5 @@ plain(
     delete=lambda rq, found: subnets.delete_subnet(rq.tx, found),
     clauses=clauses,
     dress=dress,
-    also=["shared"],
+    also=["shared", "router:external"],
 )

@@ -61,7 +61,7 @@ def _place(tx: Tx, network: rows.Network, kind: str | None, physnet: str | None,
     if kind is None:
         if physnet is not None or segment is not None:
             raise invalid("provider:network_type required for provider:physical_network and provider:segmentation_id.")
-        kind = rows.TUNNELLED
+        kind = segments.tunnels_of(tx, network.project_id)
     if kind not in TUNNEL_TYPES + PHYSICAL_TYPES:
         raise invalid(
             f"Unknown provider:network_type '{kind[:50]}'; there are {', '.join(TUNNEL_TYPES + PHYSICAL_TYPES)}."

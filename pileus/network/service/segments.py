@@ -43,6 +43,12 @@ def all_numbers(kind: str) -> Span:
     return VLANS if kind == "vlan" else TUNNELS
 
 
+def tunnels_of(tx: Tx, project_id: str) -> str:
+    """The kind of tunnels for networks that name none: what the project has numbers of its own for."""
+    own = {each.network_type for each in tx.select(rows.SegmentRange, project_id=project_id) if not each.shared}
+    return rows.TUNNELLED if rows.TUNNELLED in own else next(iter(own - {"vlan"}), rows.TUNNELLED)
+
+
 def choose(tx: Tx, project_id: str, kind: str, physnet: str | None) -> int:
     """A number that no other network of this kind has. Raises Conflict when there is none left."""
     for span in _spans(tx, project_id, kind, physnet):

@@ -202,8 +202,11 @@ def _address_existing_ports(tx: Tx, subnet: rows.Subnet) -> None:
 
 
 def ensure_metadata_port(tx: Tx, network: rows.Network, subnet: rows.Subnet) -> rows.Port | None:
-    """The port from which each host serves metadata on this network, with an address on this subnet."""
-    if not (subnet.enable_dhcp and subnet.ip_version == 4):
+    """The port from which each host serves metadata on this network, with an address on this subnet.
+
+    Over IPv6 it is found at its link-local address, so there it needs none of the subnet's.
+    """
+    if not subnet.enable_dhcp:
         return None
     port = tx.find(rows.Port, network_id=network.id, device_owner=rows.DHCP_OWNER)
     if port is None:
@@ -212,7 +215,7 @@ def ensure_metadata_port(tx: Tx, network: rows.Network, subnet: rows.Subnet) -> 
             device_id=f"ovnmeta-{network.id}", mac_address=addresses.new_mac(), port_security_enabled=False,
         )  # fmt: skip
         tx.insert(queries.stamped(port))
-    if all(ip.subnet_id != subnet.id for ip in port.fixed_ips):
+    if subnet.ip_version == 4 and all(ip.subnet_id != subnet.id for ip in port.fixed_ips):
         address = addresses.take_next(tx, subnet, port.id)
         if address is not None:
             queries.save(tx, port, fixed_ips=[*port.fixed_ips, rows.FixedIP(subnet.id, address)])

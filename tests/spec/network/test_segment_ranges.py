@@ -68,6 +68,14 @@ def test_a_projects_own_numbers_come_first_and_nobody_else_gets_them(fresh: Worl
     assert (after["name"], after["used"], after["available"]) == ("wide", used, [7, 8, 9])
 
 
+def test_a_project_with_tunnels_of_its_own_gets_those_without_asking(root: Client) -> None:
+    tenant = "55555555555555555555555555555555"
+    reserve(root, 1100, 1105, tenant, "vxlan")
+    made = network(root, project_id=tenant)
+    assert (made["provider:network_type"], made["provider:segmentation_id"]) == ("vxlan", 1100)
+    assert network(root)["provider:network_type"] == "geneve"
+
+
 def test_numbers_given_back_are_given_out_again_when_there_are_no_others(root: Client) -> None:
     reserve(root, 100, 102, root.project_id)
     made = [network(root, **on()) for _ in range(3)]
