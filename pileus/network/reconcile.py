@@ -2,7 +2,7 @@
 
 Woken after each commit that touched the network; also by the engine's own events, and by the
 clock. However woken it does the same: apply what the outbox lists, write port states back, and
-once a minute compare everything.
+once a minute, or less often where there is much, compare everything.
 """
 
 import threading
@@ -23,6 +23,7 @@ from pileus.network.store.queries import select_in
 
 BATCH = 500  # objects in one transaction of the engine
 COMPARE_SECONDS = 60.0
+COMPARE_SHARE = 50  # a comparison takes no more than one part in so many of the time, however much there is
 _log = log.logger("pileus.network")
 
 
@@ -36,6 +37,7 @@ class Keeper:
         self._states: dict[str, bool] = {}
         self._hosts_changed = False
         self._compared: float | None = None
+        self._rest = COMPARE_SECONDS
         self.progress = threading.Condition()
         self.driver.on_change(self._ports_changed, self._chassis_changed)
         changes.listen(cloud.db, self.wake)
@@ -62,13 +64,20 @@ class Keeper:
             self._hosts_changed = False
             touch_gateways(self.cloud)
             apply_changes(self.cloud)
-        if self._compared is None or clock.monotonic() - self._compared >= COMPARE_SECONDS:
+        start = clock.monotonic()
+        if self._compared is None or start - self._compared >= self._rest:
             self.driver.ping()
             repair(self.cloud)
             write_states(self.cloud, self.driver.port_states())
             self._compared = clock.monotonic()
+            self._rest = rest_after(self._compared - start)
         with self.progress:
             self.progress.notify_all()
+
+
+def rest_after(took: float) -> float:
+    """Seconds until everything is compared again. Changes of ours do not wait for it: they are in the outbox."""
+    return max(COMPARE_SECONDS, took * COMPARE_SHARE)
 
 
 _making = threading.Lock()

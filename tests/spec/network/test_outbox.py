@@ -97,6 +97,11 @@ def test_a_way_out_moves_when_its_host_leaves(fresh: World, owner: Client) -> No
     assert router["external_gateway_info"]["network_id"] == outside["id"]
 
 
+@pytest.mark.parametrize(("took", "rest"), [(0.0, 60.0), (1.0, 60.0), (10.0, 500.0)])
+def test_comparing_everything_takes_a_small_part_of_the_time(took: float, rest: float) -> None:
+    assert reconcile.rest_after(took) == rest
+
+
 def test_a_port_costs_the_same_statements_however_many_there_are(fresh: World, owner: Client) -> None:
     with fresh.cloud.db.read() as tx:
         connection = tx.connection
