@@ -1,8 +1,10 @@
 """Image data in a Ceph pool, through the `rbd` program: librbd's binding comes with the distribution, not from PyPI.
 
-Not tried against a real Ceph yet: docs/images.md says so.
+A program that is killed leaves its lock on what it wrote for half a minute: it is let end by the end of its input instead,
+which is what it sees too when the controller dies.
 """
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,10 +18,11 @@ from pileus.image.options import RbdOptions
 CHUNK = 1 << 20
 SECONDS = 60
 SNAPSHOT = "snap"  # what Ceph's users clone from
+ARRIVING = ".part"  # what `rbd import` has begun shows under its name at once
 
 
 class RbdStore(RemoteStore):
-    """An RBD image a key. It arrives under another name, because `rbd import` shows what is half there."""
+    """An RBD image a key, with a protected snapshot. It arrives under another name."""
 
     kind = "rbd"
 
@@ -82,24 +85,32 @@ class RbdStore(RemoteStore):
         return _RbdParts(self, key)
 
     def remove(self, key: str) -> None:
-        for arguments in (("snap", "unprotect", f"{key}@{SNAPSHOT}"), ("snap", "purge", key), ("rm", key)):
-            try:
-                self.run(*arguments, *(["--no-progress"] if arguments[0] == "rm" else []))
-            except FileNotFoundError:
-                continue
-            except StoreError:
-                if arguments[0] == "rm":
-                    raise  # clones stand on it: the sweep asks again
+        for name in (key, key + ARRIVING):
+            with contextlib.suppress(FileNotFoundError):
+                self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        """Raises FileNotFoundError, and StoreError while clones stand on it: the sweep asks again."""
+        with contextlib.suppress(StoreError):
+            self.run("rm", "--no-progress", name)
+            return
+        for verb in (("unprotect", f"{name}@{SNAPSHOT}"), ("purge", "--no-progress", name)):
+            with contextlib.suppress(StoreError, FileNotFoundError):
+                self.run("snap", *verb)
+        self.run("rm", "--no-progress", name)
 
     def stored(self) -> set[str]:
-        return set(self.run("ls").split())
+        try:
+            return {name.removesuffix(ARRIVING) for name in self.run("ls").split()}
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.name}: {error}") from None
 
 
 class _RbdParts(Parts):
     def __init__(self, store: RbdStore, key: str):
         self.store, self.key = store, key
         self.program = subprocess.Popen(
-            store.command("import", "--no-progress", "--image-format", "2", "-", key),
+            store.command("import", "--no-progress", "--image-format", "2", "-", key + ARRIVING),
             stdin=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
@@ -116,18 +127,25 @@ class _RbdParts(Parts):
             raise self._failure() from None
 
     def finish(self) -> None:
-        try:
-            self.input.close()
-        except BrokenPipeError:
-            raise self._failure() from None
-        if self.program.wait(600):
+        self._end()
+        if self.program.returncode:
             raise self._failure()
-        self.store.run("snap", "create", f"{self.key}@{SNAPSHOT}")
-        self.store.run("snap", "protect", f"{self.key}@{SNAPSHOT}")
+        name = self.key + ARRIVING
+        self.store.run("snap", "create", "--no-progress", f"{name}@{SNAPSHOT}")
+        self.store.run("snap", "protect", f"{name}@{SNAPSHOT}")
+        self.store.run("mv", name, self.key)
 
     def abort(self) -> None:
-        self.program.kill()
-        self.program.wait()
+        self._end()
+
+    def _end(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self.input.close()
+        try:
+            self.program.wait(600)
+        except subprocess.TimeoutExpired:
+            self.program.kill()
+            self.program.wait()
 
     def _failure(self) -> Exception:
         self.program.wait(10)
@@ -136,7 +154,7 @@ class _RbdParts(Parts):
 
 def failure(store: str, said: str) -> Exception:
     words = said.strip().splitlines()
-    if "No such file" in said:
+    if "No such file" in said and "opening pool" not in said:
         return FileNotFoundError(words[-1])
     if "No space" in said or "quota" in said.lower():
         return StoreFull(words[-1])
