@@ -7,6 +7,8 @@ import msgspec
 
 from pileus.cli.state import cloud_errors, examples, existing, state_option
 
+_KINDS = ["tokens", "signatures", "receipts", "credentials", "federation"]  # `rotation.KINDS`, which costs its imports
+
 
 @click.group(
     short_help="Look after the keys of the identity service.",
@@ -19,7 +21,7 @@ def command() -> None:
 
 @command.command("rotate-keys")
 @state_option
-@click.option("--only", "kinds", multiple=True, type=click.Choice(["tokens", "signatures", "receipts", "credentials"]),
+@click.option("--only", "kinds", multiple=True, type=click.Choice(_KINDS),
               help="Rotate only these keys; may be repeated.  [default: all that the cloud has]")  # fmt: skip
 @click.option("--keep", type=click.IntRange(1), default=3, show_default=True,
               help="How many keys stay good, the new one included. What was made with an older one is void.")  # fmt: skip

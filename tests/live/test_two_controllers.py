@@ -81,6 +81,17 @@ def test_what_one_changes_of_a_user_holds_at_the_other(pair: tuple[Controller, C
     assert shown["user"]["enabled"] is False
 
 
+def test_a_secret_that_one_stores_opens_at_the_other(pair: tuple[Controller, Controller]) -> None:
+    here, there = pair
+    token = log_in(here, "admin", here.admin_password, "admin")
+    user_id = send(here, "GET", "/v3/auth/tokens", x_auth_token=token, x_subject_token=token)[1]["token"]["user"]["id"]
+    body = {"credential": {"user_id": user_id, "type": "cert", "blob": SECRET}}
+    status, made, _ = send(here, "POST", "/v3/credentials", body, x_auth_token=token)
+    assert status == 201
+    shown = send(there, "GET", f"/v3/credentials/{made['credential']['id']}", x_auth_token=token)[1]
+    assert shown["credential"]["blob"] == SECRET
+
+
 def test_they_tell_the_same_catalog(pair: tuple[Controller, Controller]) -> None:
     here, there = pair
     found = []

@@ -223,7 +223,7 @@ api.post(_SSO_OF_IDP, policy=PUBLIC, tx="", slow=True)(websso_of_provider)
 
 
 def _sealer(rq: Request) -> keys.Fernets:
-    return keys.Fernets(rq.cloud.settings.folder / websso.FOLDER)
+    return keys.fernet(rq.cloud.settings.folder / websso.FOLDER)
 
 
 def _address(rq: Request, idp_id: str, protocol_id: str) -> str:

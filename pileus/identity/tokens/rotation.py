@@ -16,6 +16,7 @@ from pileus.core.errors import Unavailable
 from pileus.core.tables import columns
 from pileus.identity.delegation import credentials
 from pileus.identity.delegation.credentials import Vault
+from pileus.identity.federation import websso
 from pileus.identity.store import AccessToken, Consumer, Credential, DomainOption, RequestToken
 from pileus.identity.tokens import keys, provider
 
@@ -25,7 +26,9 @@ KINDS = {  # what a person calls it, and its folder
     "signatures": provider.JWS_FOLDER,
     "receipts": RECEIPTS,
     "credentials": credentials.FOLDER,
+    "federation": websso.FOLDER,
 }
+_WHERE_USED = {"signatures"}  # kinds that a cloud has only if it uses them
 # columns that hold what the vault encrypted
 SECRETS: list[tuple[type[msgspec.Struct], str]] = [
     (Credential, "encrypted_blob"),
@@ -65,9 +68,13 @@ def present(state: Path) -> list[str]:
 
 
 def check(state: Path) -> None:
-    """Raises ValueError, with a sentence, when the keys cannot be used."""
-    for kind in present(state):
-        folder(state, kind).read()
+    """Raises ValueError, with a sentence, when the keys cannot be used.
+
+    First ones are made here and not when they are needed: folders that another controller is given are whole then.
+    """
+    for kind in KINDS:
+        if kind not in _WHERE_USED or kind in present(state):
+            folder(state, kind).read()
 
 
 def rotate(db: Database, state: Path, kind: str, keep: int, older: float, progress: Progress) -> Rotated:

@@ -127,3 +127,17 @@ def test_a_cloud_whose_keys_others_may_read_does_not_start(fresh: World) -> None
         rotation.check(state)
     with pytest.raises(ValueError, match="others may read"):
         World(state)
+
+
+def test_first_keys_of_every_kind_that_is_always_used_are_made_at_once(fresh: World) -> None:
+    state = fresh.cloud.settings.folder
+    rotation.check(state)
+    made = {path.name: sorted(path.iterdir()) for path in state.glob("keys*")}
+    assert set(made) == set(rotation.KINDS.values()) - {rotation.KINDS["signatures"]} and all(made.values())
+    rotation.check(state)
+    assert made == {path.name: sorted(path.iterdir()) for path in state.glob("keys*")}
+
+
+def test_the_command_knows_every_kind() -> None:
+    [only] = [option for option in command.commands["rotate-keys"].params if option.name == "kinds"]
+    assert set(only.to_info_dict()["type"]["choices"]) == set(rotation.KINDS)
