@@ -204,25 +204,6 @@ def test_a_guest_is_told_its_addresses_anew_when_an_administrator_asks(admin: Cl
     servers.client.post(path, {"injectNetworkInfo": None}).refused(403)
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"protocol": "vnc", "type": "novnc"}, "Unavailable console type"),
-        ({"protocol": "serial", "type": "serial"}, "Unavailable console type"),
-        ({"protocol": "vnc", "type": "serial"}, "type"),
-        ({"protocol": "smoke", "type": "signals"}, "protocol"),
-        ({"type": "novnc"}, "protocol"),
-    ],
-)
-def test_a_guest_has_no_screen(servers: Servers, member: Client, given: dict[str, Any], words: str) -> None:
-    path = f"{SERVERS}/{servers.active()}/remote-consoles"
-    member.at("2.6").post(path, {"remote_console": given}).refused(400, words)
-
-
-def test_no_token_leads_to_a_screen(admin: Client) -> None:
-    admin.at("2.31").get(f"{COMPUTE}/os-console-auth-tokens/{clock.new_id()}").refused(404)
-
-
 def test_extensions_of_old_are_listed(member: Client) -> None:
     listed = member.get(f"{COMPUTE}/extensions").ok()["extensions"]
     alias = listed[0]["alias"]
