@@ -1,6 +1,7 @@
 """What every node must do, fake or real: one suite, run against each. A subclass gives the fixture `node`."""
 
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -317,6 +318,33 @@ class NodeContract:
         assert node.ensure_instance(rescued).power_state == "running"
         node.remove_instance(p.ServerRef(spec.server_id))
         assert [disk.role for disk in node.ensure_disks(spec).disks] == ["root"]
+
+    def test_a_migration_that_goes_nowhere_is_given_up_and_the_guest_stays(
+        self, node: p.Node, make: Callable[..., p.InstanceSpec]
+    ) -> None:
+        spec = make()
+        ref = p.ServerRef(spec.server_id)
+        with pytest.raises(NodeError) as refused:
+            node.migrate(ref)
+        assert refused.value.kind == "not_found"
+        node.ensure_instance(spec)
+        assert node.migration(ref).state == "none"
+        node.migrate(ref)
+        node.migrate(ref)
+        assert node.migration(ref).state == "running"
+        node.end_migration(ref)
+        for _ in range(100):
+            if node.migration(ref).state == "failed":
+                break
+            time.sleep(0.1)
+        assert node.migration(ref).state == "failed"
+        for way in ("libvirt", "memory", "disks"):
+            with pytest.raises(NodeError):
+                node.take_stream(p.StreamArgs(server_id=spec.server_id, way=way))  # type: ignore[arg-type]
+        node.end_migration(ref)
+        assert node.migration(ref).state == "none"
+        state = self.state(node, spec.server_id)
+        assert state and state.power_state == "running"
 
     def test_what_a_guest_uses_is_counted(self, node: p.Node, make: Callable[..., p.InstanceSpec]) -> None:
         spec = make()

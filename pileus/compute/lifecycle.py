@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute import hosts, images, migrations, quotas, states
+from pileus.compute import hosts, images, instance_actions, migrations, quotas, states
 from pileus.compute.sagas.evacuate import EVACUATE
+from pileus.compute.sagas.live import LIVE
 from pileus.compute.sagas.rebuild import REBUILD
 from pileus.compute.sagas.rescue import RESCUE, UNRESCUE
 from pileus.compute.sagas.resize import CONFIRM, RESIZE, REVERT
@@ -15,7 +16,7 @@ from pileus.compute.sagas.snapshot import IMAGE
 from pileus.compute.scheduler import Need
 from pileus.compute.server_create import check_image, get_flavor, get_key, placeable, snapshot
 from pileus.compute.servers import begin, plain, save
-from pileus.compute.store import ImageSnapshot, Server, disk_gb
+from pileus.compute.store import ImageSnapshot, Migration, Server, disk_gb
 from pileus.core import saga
 from pileus.core.context import Context
 from pileus.core.db import Tx
@@ -189,6 +190,29 @@ def migrate_server(tx: Tx, ctx: Context, server: Server, host: str | None) -> No
     need = _need(server, server.flavor, server.pinned_availability_zone, host, [server.host or ""])
     need.grouped = "the server is there already"
     saga.start(tx, RESIZE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need), migration=move.uuid)
+
+
+def live_migrate_server(tx: Tx, ctx: Context, server: Server, host: str | None) -> None:
+    """To another host, which may be named, while it runs. Raises Conflict, BadRequest."""
+    if host is not None:
+        if host == server.host:
+            raise BadRequest("The target host can't be the same one.", kind="UnableToMigrateToSelf")
+        placeable(tx, host)
+    begin(tx, ctx, server, "os-migrateLive", "live-migration", "conductor_live_migrate_instance")
+    move = migrations.begin(tx, ctx, server, server.flavor, migrations.LIVE)
+    migrations.set_status(tx, move, "queued")
+    need = _need(server, server.flavor, server.pinned_availability_zone, host, [server.host or ""])
+    need.grouped = "the server is there already"
+    saga.start(tx, LIVE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need), migration=move.uuid)
+
+
+def abort_live_migration(tx: Tx, ctx: Context, server: Server, move: Migration) -> None:
+    """The guest stays where it is, unless it has arrived. Raises BadRequest."""
+    if move.status not in ("queued", "preparing", "migrating", "running"):
+        raise BadRequest(f"Migration {move.id} state of instance {server.id} is {move.status}: it cannot be aborted.")
+    migrations.set_status(tx, move, "cancelling")
+    instance_actions.begin(tx, server, ctx, "live_migration_cancel")
+    saga.cancel(tx, f"server/{server.id}")
 
 
 def evacuate_server(tx: Tx, ctx: Context, server: Server, host: str | None, password: str | None, stopped: bool) -> str:

@@ -12,6 +12,7 @@ from pileus.core.db import Tx, sql
 from pileus.core.errors import NotFound
 from pileus.core.tables import columns
 
+LIVE = "live-migration"
 _NUMBER = sql(sa.select(sa.func.max(columns(Migration).id)))
 
 
@@ -33,6 +34,23 @@ def find_open(tx: Tx, server_id: str) -> Migration:
     if found is None:
         raise NotFound(f"Instance {server_id} has no resize to confirm or revert.", kind="MigrationNotFound")
     return found
+
+
+def going_on(tx: Tx, server_id: str) -> list[Migration]:
+    """A server's live migrations that have not ended: one at most."""
+    return [move for move in tx.select(Migration, server_id=server_id, open=True) if move.kind == LIVE]
+
+
+def get_live(tx: Tx, server_id: str, number: str) -> Migration:
+    """Raises NotFound unless it is a live migration of this server that goes on."""
+    known = tx.find(Migration, id=int(number)) if number.isascii() and number.isdigit() and len(number) < 10 else None
+    if known is None or known.server_id != server_id:
+        raise NotFound(f"Migration {number[:100]} not found for instance {server_id}", kind="MigrationNotFound")
+    if known.kind != LIVE:
+        raise NotFound(f"Migration {number} for server {server_id} is not live-migration.", kind="MigrationNotFound")
+    if not known.open:
+        raise NotFound(f"Live migration {number} for server {server_id} is not in progress.", kind="MigrationNotFound")
+    return known
 
 
 def set_status(tx: Tx, move: Migration, status: str, **changes: Any) -> None:

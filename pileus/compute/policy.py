@@ -83,6 +83,7 @@ SERVERS = [
     *actions(ADMIN, "os-lock-server:unlock:unlock_override", "Unlocking what an administrator locked."),
     *actions(ADMIN, "os-shelve:shelve_offload", "When hosts are freed is the operator's business."),
     *actions(ADMIN, "os-shelve:unshelve_to_host os-migrate-server:migrate:host", "Placing a server."),
+    *actions(ADMIN, "os-migrate-server:migrate_live:host", "Placing a server."),
     *actions(MANAGER, "os-migrate-server:migrate os-migrate-server:migrate_live",
              "Where a server is, is the operator's business."),
     *actions(ADMIN, "os-evacuate", "Only who knows the host knows that it is dead."),
@@ -111,7 +112,8 @@ OF_A_SERVER = [
     rule("os-server-external-events:create", ADMIN, "POST /os-server-external-events", "Only services tell them."),
     rule("os-migrations:index", ADMIN, "GET /os-migrations", "Names hosts."),
     *resource("servers:migrations", "/servers/{server_id}/migrations/{migration_id}",
-              {ADMIN: "index show delete force_complete"}, "Names hosts."),
+              {MANAGER: "index delete force_complete", ADMIN: "show"}, "Where a server is, is the operator's business."),
+    rule("servers:migrations:index:host", ADMIN, "GET /servers/{server_id}/migrations", "Names hosts."),
 ]  # fmt: skip
 
 SIZES_AND_KEYS = [

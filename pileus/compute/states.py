@@ -21,6 +21,7 @@ REBUILDING, REBUILD_SPAWNING = "rebuilding", "rebuild_spawning"
 SNAPSHOT_PENDING, SNAPSHOT, UPLOADING, BACKUP = (
     "image_snapshot_pending", "image_snapshot", "image_uploading", "image_backup",
 )  # fmt: skip
+MIGRATING = "migrating"
 SHELVING, OFFLOADING, UNSHELVING = "shelving", "shelving_offloading", "unshelving"
 RESIZE_PREP, RESIZE_MIGRATING, RESIZE_MIGRATED, RESIZE_FINISH, RESIZE_REVERTING = (
     "resize_prep", "resize_migrating", "resize_migrated", "resize_finish", "resize_reverting",
@@ -38,10 +39,13 @@ RESIZES = dict.fromkeys((RESIZE_PREP, RESIZE_MIGRATING, RESIZE_MIGRATED, RESIZE_
 # status by vm_state, and where a task shows, by task_state
 STATUS: dict[str, tuple[str, dict[str, str]]] = {
     BUILDING: ("BUILD", {}),
-    ACTIVE: ("ACTIVE", {REBOOTING: "REBOOT", REBOOTING_HARD: "HARD_REBOOT", **REBUILDS, **RESIZES}),
+    ACTIVE: (
+        "ACTIVE",
+        {REBOOTING: "REBOOT", REBOOTING_HARD: "HARD_REBOOT", MIGRATING: "MIGRATING", **REBUILDS, **RESIZES},
+    ),
     STOPPED: ("SHUTOFF", {REBOOTING_HARD: "HARD_REBOOT", **REBUILDS, **RESIZES}),
     ERROR: ("ERROR", {REBOOTING_HARD: "HARD_REBOOT", **REBUILDS}),
-    HELD: ("PAUSED", {}),
+    HELD: ("PAUSED", {MIGRATING: "MIGRATING"}),
     SUSPENDED: ("SUSPENDED", {}),
     RESCUED: ("RESCUE", {}),
     RESIZED: ("VERIFY_RESIZE", {RESIZE_REVERTING: "REVERT_RESIZE"}),
@@ -106,6 +110,7 @@ TRANSITIONS = {
         Transition("unshelve", (OFFLOADED,), (None,), UNSHELVING, "the opposite of shelve"),
         Transition("resize", (ACTIVE, STOPPED), (None,), RESIZE_PREP, "not what is held in between"),
         Transition("migrate", (ACTIVE, STOPPED), (None,), RESIZE_PREP, "not what is held in between"),
+        Transition("os-migrateLive", (ACTIVE, HELD), (None,), MIGRATING, "the guest must run"),
         Transition("evacuate", (ACTIVE, STOPPED, ERROR), (None,), REBUILDING, "its host is down, so nothing is asked of it"),
         Transition("confirmResize", (RESIZED,), (None,), None, "there must be something to confirm"),
         Transition("revertResize", (RESIZED,), (None,), RESIZE_REVERTING, "there must be something to revert"),

@@ -148,7 +148,32 @@ class CopyCalls(Caller):
         return p.NOTHING
 
 
-class NodeClient(CopyCalls):
+class MigratingCalls(Caller):
+    """Obeys `protocol.MigratingNode`."""
+
+    def expect_guest(self, args: p.ServerRef) -> p.Nothing:
+        return self._call(p.EXPECT_GUEST, args)
+
+    def migrate(self, args: p.ServerRef) -> p.Nothing:
+        return self._call(p.MIGRATE, args)
+
+    def migration(self, args: p.ServerRef) -> p.Migration:
+        return self._call(p.MIGRATION, args)
+
+    def pause_migration(self, args: p.ServerRef) -> p.Nothing:
+        return self._call(p.PAUSE_MIGRATION, args)
+
+    def end_migration(self, args: p.ServerRef) -> p.Nothing:
+        return self._call(p.END_MIGRATION, args)
+
+    def take_stream(self, args: p.StreamArgs) -> socket.socket:
+        return self._upgraded(p.TAKE_STREAM, args)
+
+    def give_stream(self, args: p.StreamArgs) -> socket.socket:
+        return self._upgraded(p.GIVE_STREAM, args)
+
+
+class NodeClient(CopyCalls, MigratingCalls):
     """Obeys `protocol.Node`."""
 
     def hello(self, args: p.Nothing = p.NOTHING) -> p.Hello:

@@ -17,12 +17,13 @@ from pileus.node import protocol as p
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable
 from pileus.node.events import EventLog
 from pileus.node.fake_copies import FakeCopies, FakeInstance, stands_on
+from pileus.node.fake_moves import FakeMoves
 
 GIB = 1 << 30
 DESIRED: dict[str, p.DesiredPower] = {"stop": "shutdown", "suspend": "suspended"}
 
 
-class FakeNode(FakeCopies):
+class FakeNode(FakeCopies, FakeMoves):
     """Obeys `protocol.Node`."""
 
     def __init__(
@@ -34,6 +35,9 @@ class FakeNode(FakeCopies):
         self.networks: dict[str, p.MetadataArgs] = {}
         self.snapshots: dict[str, bytes] = {}
         self.calls: list[str] = []  # names, in order: for tests that ask what was done
+        self.leaving: dict[str, p.Migration] = {}
+        self.expected: set[str] = set()
+        self._taken: set[str] = set()
         self.consoles: list[socket.socket] = []
         self.started = time.time()
         self._faults: dict[str, list[NodeFault]] = {}
@@ -156,7 +160,7 @@ class FakeNode(FakeCopies):
             if missing := [d.role for d in self._plan(args.disks) if d.role not in instance.disks]:
                 raise NodeError("not_found", f"server {args.server_id} has no disk {', '.join(missing)}")
             instance.spec, instance.domain = args, True
-            if args.power == "running":
+            if args.power == "running" and instance.power != "paused":
                 self._boot(instance)
             elif instance.power == "nostate":
                 instance.power = "shutdown"

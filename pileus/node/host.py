@@ -14,7 +14,6 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pileus.node import protocol as p
-from pileus.node.consoles import screen, serial_line
 from pileus.node.copies import Copies
 from pileus.node.disk.copies import ASIDE, sweep
 from pileus.node.disk.disks import ensure_disks, list_disks, plan
@@ -24,11 +23,14 @@ from pileus.node.events import EventLog
 from pileus.node.instances import Instances, Kept
 from pileus.node.inventory import host_inventory
 from pileus.node.metadata.service import Asker, MetadataService
+from pileus.node.moves import Moves
 from pileus.node.networks import Networks
+from pileus.node.streams import reach, serial_line
 from pileus.node.vif.ovs import OpenVSwitch
 from pileus.node.vm.console import tail
 from pileus.node.vm.domain import Host, console_ends, domain_xml, nic_xml
 from pileus.node.vm.hypervisor import Found, Hypervisor, Woken
+from pileus.node.vm.migration import Migrations
 from pileus.node.vm.soft_power import SoftPower
 
 LOG = logging.getLogger("pileus.node")
@@ -37,7 +39,7 @@ MAINTENANCE_SECONDS = 10.0
 TAP = re.compile(r"<target dev=['\"](tap[^'\"]+)")
 
 
-class HostNode(Copies):
+class HostNode(Copies, Moves):
     """Obeys `protocol.Node` on this host."""
 
     def __init__(self, folder: Path, name: str, libvirt_uri: str, ovsdb: str, accel: str) -> None:
@@ -53,6 +55,7 @@ class HostNode(Copies):
         self._hypervisor = Hypervisor(libvirt_uri, self._on_woken, self._on_connected)
         self._events = EventLog(self._inventory)
         self._soft_power = SoftPower(self._hypervisor, self._instances.locked, self._on_soft_end)
+        self._migrations = Migrations(self._hypervisor, self._on_migrated)
         self._last: dict[str, p.PowerState] = {}  # the power state told last
         self._asked_by_guest: set[str] = set()
         self._to_restore: set[str] = set()
@@ -202,7 +205,7 @@ class HostNode(Copies):
         ends = console_ends(self._hypervisor.description(args.server_id))
         if args.kind not in ends:
             raise NodeError("not_found", f"server {args.server_id} does not run on {self.name}, or has no {args.kind}")
-        return (screen if args.kind == "vnc" else serial_line)(ends[args.kind])
+        return serial_line(ends["serial"]) if args.kind == "serial" else reach(ends["vnc"], "the guest's screen")
 
     def ensure_metadata(self, args: p.MetadataArgs) -> p.Nothing:
         self._networks.ensure(args)
@@ -309,8 +312,10 @@ class HostNode(Copies):
 
     def _restore_one(self, server_id: str) -> None:
         kept, found = self._instances.find(server_id), self._hypervisor.find(server_id)
-        if kept is None:
+        if kept is None or (kept.leaving and found is None):
             return
+        if kept.leaving:
+            kept = self._stays(kept)
         off = found is None or found.power_state in ("shutdown", "crashed")
         if kept.spec.power != "running":
             if found is None:
@@ -329,6 +334,13 @@ class HostNode(Copies):
         elif kept.rebooting and not self._soft_power.active(server_id):
             self._soft_power.begin(server_id, 60, restart=True)
         self._observe(server_id)
+
+    def _stays(self, kept: Kept) -> Kept:
+        """It was on its way to another host when this process began: that is over, and it is here."""
+        if self._migrations.state(kept.spec.server_id).state != "running":
+            kept = replace(kept, leaving=False)
+            self._instances.keep(kept)
+        return kept
 
     def _maintain(self) -> None:
         """Every few seconds what could not be done at once; each part on its own, as engines come and go singly."""

@@ -26,6 +26,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     spec: InstanceSpec
     rebooting: bool = False  # between the button and the start: off is then no wish of the guest
+    leaving: bool = False  # on its way to another host: gone from here is then not gone
     password: bytes = b""  # what the guest posted, encrypted by itself
 
 

@@ -17,8 +17,8 @@ import msgspec
 from pileus.core import log
 from pileus.node import protocol as p
 from pileus.node.client import ARGS_HEADER, MEDIA_TYPE, REQUEST_ID, SWITCHED, VERSION_HEADER, Refusal, UnixConnection
-from pileus.node.consoles import join
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable, VersionMismatch
+from pileus.node.streams import join
 
 LOG = logging.getLogger("pileus.node")
 
@@ -165,7 +165,7 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
                 self.send_header("Connection", "upgrade")
                 self.send_header("Upgrade", "stream")
                 self.end_headers()
-                join(self.connection.fileno(), channel.fileno())
+                join(self.connection, channel)
             except OSError as e:
                 LOG.info("a console ended: %s", e)
 

@@ -1,5 +1,6 @@
-"""Screens and serial lines: a guest's end of each as a socket, and bytes carried between two descriptors."""
+"""Streams of bytes: sockets joined, and what a guest can be looked at by as a socket."""
 
+import contextlib
 import os
 import select
 import socket
@@ -11,27 +12,28 @@ from pileus.node.errors import NodeError, NodeUnavailable
 CHUNK = 1 << 16
 
 
-def join(one: int, other: int) -> None:
-    """Carry what comes from each to the other until one of them ends; a slow end slows the other."""
+def join(one: socket.socket, other: socket.socket) -> None:
+    """Carry what comes from each to the other until both have ended; a slow end slows the other."""
     across = {one: other, other: one}
-    while True:
-        ready, _, _ = select.select([one, other], [], [])
+    while across:
+        ready, _, _ = select.select(list(across), [], [])
         for source in ready:
-            chunk = os.read(source, CHUNK)
-            if not chunk:
-                return
-            while chunk:
-                chunk = chunk[os.write(across[source], chunk) :]
+            if chunk := source.recv(CHUNK):
+                across[source].sendall(chunk)
+            else:
+                with contextlib.suppress(OSError):  # it has hung up altogether
+                    across[source].shutdown(socket.SHUT_WR)
+                del across[source]
 
 
-def screen(path: str) -> socket.socket:
-    """QEMU's RFB server, on its unix socket."""
+def reach(path: str, what: str) -> socket.socket:
+    """A unix socket of this host's."""
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         channel.connect(path)
     except OSError as e:
         channel.close()
-        raise NodeUnavailable(f"the guest's screen does not answer: {e}") from e
+        raise NodeUnavailable(f"{what} does not answer: {e}") from e
     return channel
 
 
@@ -48,10 +50,16 @@ def serial_line(path: str) -> socket.socket:
 
 
 def _carry(line: int, channel: socket.socket) -> None:
-    try:
-        join(line, channel.fileno())
-    except OSError:  # the guest went down, or the reader away
-        pass
-    finally:
-        os.close(line)
-        channel.close()
+    """Until the reader goes away or the guest down."""
+    with channel, contextlib.suppress(OSError):
+        while True:
+            ready, _, _ = select.select([line, channel.fileno()], [], [])
+            if line in ready:
+                channel.sendall(os.read(line, CHUNK))
+            if channel.fileno() in ready:
+                typed = channel.recv(CHUNK)
+                if not typed:
+                    break
+                while typed:
+                    typed = typed[os.write(line, typed) :]
+    os.close(line)

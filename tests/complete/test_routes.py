@@ -160,17 +160,15 @@ def _shape(path: str) -> str:
 
 
 # routes that only ever refuse, as what they are for is not built, or never is the case here; specifications say how
-_ACTION, _MOVES = "POST /compute/v2.1/servers/{server_id}/action", "/compute/v2.1/servers/{server_id}/migrations"
+_ACTION = "POST /compute/v2.1/servers/{server_id}/action"
 REFUSING = {
     *(
         f"{_ACTION} {{{action}}}"
         for action in (
-            "restore", "shelveOffload", "changePassword", "os-migrateLive", "trigger_crash_dump",
+            "restore", "shelveOffload", "changePassword", "trigger_crash_dump",
             "os-getSPICEConsole", "os-getRDPConsole",
         )
     ),
-    f"GET {_MOVES}/{{migration_id}}", f"DELETE {_MOVES}/{{migration_id}}",
-    f"POST {_MOVES}/{{migration_id}}/action {{force_complete}}",
     "POST /compute/v2.1/servers/{server_id}/shares", "POST /compute/v2.1/servers/{server_id}/os-volume_attachments",
     *(f"GET /compute/v2.1/os-hosts/{{host_name}}/{verb}" for verb in ("startup", "shutdown", "reboot")),
     "GET /identity/v3/auth/tokens/OS-PKI/revoked", "GET /identity/v3/OS-SIMPLE-CERT/ca",

@@ -138,6 +138,7 @@ def _die_after_one_step(engine: saga.Engine) -> None:
     engine._save = save_and_die  # type: ignore[method-assign]
 
 
+LIVE = {"host": None, "block_migration": True, "disk_over_commit": False}
 REBUILT, RESIZED = "rebuilt", "resized"
 
 
@@ -384,6 +385,7 @@ SCENARIOS = {
     "server-confirm-resize": Scenario(_after(("resize", RESIZED)), _action("confirmResize"), _is("active", "running")),
     "server-revert-resize": Scenario(_after(("migrate", None)), _action("revertResize"), _is("active", "running")),
     "server-evacuate": Scenario(_burned, _evacuate, _is("active", "running")),
+    "server-live-migration": Scenario(_running, _action("os-migrateLive", LIVE), _is("active", "running")),
     "server-attach-interface": Scenario(_running, _attach, _has_interfaces(2)),
     "server-detach-interface": Scenario(_two_interfaces, _detach, _has_interfaces(1)),
     "server-restore": Scenario(_vanished, _restore, _is("active", "running")),

@@ -19,10 +19,12 @@ from pileus.core.wire import FileBody, Request, Response
 RULE = "os_compute_api"
 STREAM = "compute/console"
 NOVNC = Path("/usr/share/novnc")  # where distributions put the page that shows a screen in a browser
-NO_PAGE = (
-    "<!DOCTYPE html><title>noVNC</title><p>noVNC is not installed on this controller (package <code>novnc</code>): "
-    "let a client of your own speak RFB over the websocket that this page's address names."
-)
+NO_PAGE = """<!DOCTYPE html>
+<html lang="en"><title>noVNC</title>
+<p>noVNC is not installed on this controller (package <code>novnc</code>): let a client of your own speak RFB over the
+websocket that this page's address names.
+</html>
+"""
 MEDIA = {
     ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
     ".png": "image/png", ".json": "application/json", ".oga": "audio/ogg", ".mp3": "audio/mpeg", ".ico": "image/x-icon",

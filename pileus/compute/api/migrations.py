@@ -1,18 +1,20 @@
 """Records of moves (Compute API, "Migrations", "Server migrations")."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from pileus.compute import hosts
+from pileus.compute import hosts, lifecycle, migrations
 from pileus.compute.api.base import api
+from pileus.compute.api.server_actions import without_transaction
 from pileus.compute.api.servers import server
 from pileus.compute.store import Migration, Server
 from pileus.core import clock, paging
-from pileus.core.errors import BadRequest, NotFound
+from pileus.core.errors import BadRequest, EngineError, EngineUnavailable
 from pileus.core.fields import Field, Integer, Text
 from pileus.core.microversions import Version
 from pileus.core.paging import Sort, Where
 from pileus.core.resources import Resource
 from pileus.core.wire import Request
+from pileus.node import protocol as p
 
 POLICY = "os_compute_api:os-migrations"
 ONES = "os_compute_api:servers:migrations"
@@ -81,39 +83,97 @@ def list_migrations(rq: Request) -> dict[str, Any]:
     return body | ({"migrations_links": more["_links"]} if more else {})
 
 
-# What is moving while it runs: that is not built, so that there never is any.
+# -- live migrations that go on ----------------------------------------------------------------------------------------
 
 
-@api.get("/servers/{server_id}/migrations", policy=f"{ONES}:index", on=server, since="2.23")
+class Progress(NamedTuple):
+    """A live migration, and what its host says of it; a host that does not answer says nothing."""
+
+    move: Migration
+    told: p.Migration
+
+
+def _count(name: str) -> Integer:
+    return Integer(f"{name}_bytes", show=lambda seen: getattr(seen.told, name) or None)
+
+
+LIVE = Resource(
+    "migration",
+    [
+        Integer("id", show=lambda seen: seen.move.id),
+        Text("uuid", since="2.59", show=lambda seen: seen.move.uuid),
+        Text("server_uuid", show=lambda seen: seen.move.server_id),
+        Text("status", show=lambda seen: seen.move.status),
+        Text("source_node", show=lambda seen: seen.move.source),
+        Text("dest_node", show=lambda seen: seen.move.dest or None),
+        Text("source_compute", show=lambda seen: seen.move.source),
+        Text("dest_compute", show=lambda seen: seen.move.dest or None),
+        Text("dest_host", show=lambda seen: None),
+        *(_count(f"{what}_{part}") for what in ("memory", "disk") for part in ("total", "processed", "remaining")),
+        Text("created_at", show=lambda seen: clock.naive(seen.move.created_at)),
+        Text("updated_at", show=lambda seen: clock.naive(seen.move.updated_at)),
+        Text("user_id", since="2.80", show=lambda seen: seen.move.user_id),
+        Text("project_id", since="2.80", show=lambda seen: seen.move.project_id),
+    ],
+)
+PLACES = {"source_node", "dest_node", "source_compute", "dest_compute", "dest_host"}
+NOBODY = p.Migration(state="none")
+
+
+def _told(rq: Request, move: Migration) -> p.Migration:
+    try:
+        node: p.Node = rq.cloud.drivers["compute"].get(move.source)
+        return node.migration(p.ServerRef(move.server_id))
+    except (EngineUnavailable, EngineError):
+        return NOBODY
+
+
+@api.get("/servers/{server_id}/migrations", policy=f"{ONES}:index", on=without_transaction, since="2.23", tx="")
 def list_live_migrations(rq: Request, found: Server) -> dict[str, Any]:
-    """List a server's live migrations that are going on: none, as long as there is no live migration."""
-    return {"migrations": []}
+    """List a server's live migrations that go on: one at most."""
+    with rq.cloud.db.read() as tx:
+        moves = migrations.going_on(tx, found.id)
+    view, hosts_shown = LIVE.viewer(rq), rq.allows(f"{ONES}:index:host", found)
+    shown = [view(Progress(move, _told(rq, move))) for move in moves]
+    if not hosts_shown:
+        shown = [{name: None if name in PLACES else value for name, value in body.items()} for body in shown]
+    return {"migrations": shown}
 
 
-def _none(rq: Request, found: Server) -> NotFound:
-    number = rq.params["migration_id"][:100]
-    return NotFound(f"Migration {number} for server {found.id} is not live-migration.", kind="MigrationNotFound")
-
-
-@api.get("/servers/{server_id}/migrations/{migration_id}", policy=f"{ONES}:show", on=server, since="2.23")
+@api.get(
+    "/servers/{server_id}/migrations/{migration_id}", policy=f"{ONES}:show", on=without_transaction, since="2.23", tx=""
+)
 def show_live_migration(rq: Request, found: Server) -> dict[str, Any]:
-    """Show a live migration that is going on."""
-    raise _none(rq, found)
+    """Show a live migration that goes on."""
+    with rq.cloud.db.read() as tx:
+        move = migrations.get_live(tx, found.id, rq.params["migration_id"])
+    return {"migration": LIVE.view(rq, Progress(move, _told(rq, move)))}
 
 
-@api.delete("/servers/{server_id}/migrations/{migration_id}", policy=f"{ONES}:delete", on=server, since="2.24")
+@api.delete(
+    "/servers/{server_id}/migrations/{migration_id}", policy=f"{ONES}:delete", on=server, since="2.24", status=202
+)
 def abort_live_migration(rq: Request, found: Server) -> None:
-    """Abort a live migration."""
-    raise _none(rq, found)
+    """Abort a live migration: the guest stays where it is."""
+    move = migrations.get_live(rq.tx, found.id, rq.params["migration_id"])
+    if move.status == "queued" and rq.version < Version(2, 65):
+        raise BadRequest(f"Migration {move.id} of instance {found.id} is queued: it cannot be aborted yet.")
+    lifecycle.abort_live_migration(rq.tx, rq.ctx, found, move)
 
 
 @api.do(
     "/servers/{server_id}/migrations/{migration_id}/action", "force_complete", policy=f"{ONES}:force_complete",
-    on=server, since="2.22",
+    on=without_transaction, since="2.22", tx="",
 )  # fmt: skip
 def force_live_migration(rq: Request, found: Server) -> None:
-    """Let a live migration end by pausing the guest."""
-    raise _none(rq, found)
+    """Let a live migration end by letting the guest stand still meanwhile."""
+    if rq.json["force_complete"] is not None:
+        raise BadRequest("Invalid input for field/attribute force_complete. It takes no arguments.")
+    with rq.cloud.db.read() as tx:
+        move = migrations.get_live(tx, found.id, rq.params["migration_id"])
+    if move.status != "running":
+        raise BadRequest(f"Migration {move.id} state of instance {found.id} is {move.status}: it is not running.")
+    rq.cloud.drivers["compute"].get(move.source).pause_migration(p.ServerRef(found.id))
 
 
 # -- the audit of usage that hosts once wrote --------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def reboot_server(rq: Request, found: Server) -> None:
     servers.reboot_server(rq.tx, rq.ctx, found, hard=kind.upper() == "HARD")
 
 
-def without_transaction(rq: Request, server_id: str) -> Server:
+def without_transaction(rq: Request, server_id: str, *_: str) -> Server:
     """A host is asked for what follows: no transaction stays open meanwhile."""
     with rq.cloud.db.read() as tx:
         return servers.get_server(tx, server_id)

@@ -127,10 +127,39 @@ def change_password(rq: Request, found: Server) -> None:
     raise Conflict(f"Set admin password is not supported: instance {found.id} has no QEMU guest agent.")
 
 
+class Auto(Boolean):
+    """Also `auto`: as it has to be."""
+
+    def convert(self, value: Any) -> Any:
+        return True if value == "auto" else super().convert(value)
+
+
+LIVE = Resource(
+    "os-migrateLive",
+    [
+        Text("host", create=REQUIRED, null=True, min=1, max=255),
+        Auto("block_migration", create=REQUIRED, source="with_disks"),
+    ],
+    earlier=[
+        Boolean("block_migration", create=REQUIRED, until="2.24", source="with_disks"),
+        Boolean("disk_over_commit", create=REQUIRED, until="2.24"),
+        Boolean("force", create=OPTIONAL, since="2.30", until="2.67"),
+    ],
+)
+
+
 @api.do(PATH, "os-migrateLive", policy=f"{RULE}:os-migrate-server:migrate_live", on=server)
 def live_migrate(rq: Request, found: Server) -> None:
-    """Not built yet (501): move a running server to another host."""
-    raise NotBuilt("Live migration is not built yet: use migrate, which switches the server off meanwhile.")
+    """Move a running server to another host, with its memory and its disks."""
+    given = LIVE.parse_create(rq)
+    host = given["host"]
+    if host is not None:
+        rq.authorize(f"{RULE}:os-migrate-server:migrate_live:host", found)
+    if given.get("force") and host is None:
+        raise BadRequest("Can't force to a non-provided destination")
+    if not given["with_disks"]:
+        raise BadRequest(f"{found.host} is not on shared storage: its disks have to go with it (block_migration).")
+    lifecycle.live_migrate_server(rq.tx, rq.ctx, found, host)
 
 
 EVACUATE = Resource(

@@ -4,6 +4,7 @@ from pileus.compute.sagas.create import CREATE
 from pileus.compute.sagas.delete import DELETE
 from pileus.compute.sagas.evacuate import EVACUATE
 from pileus.compute.sagas.interfaces import ATTACH, DETACH
+from pileus.compute.sagas.live import LIVE
 from pileus.compute.sagas.power import PAUSE, REBOOT, RESUME, START, STOP, SUSPEND, UNPAUSE
 from pileus.compute.sagas.rebuild import REBUILD
 from pileus.compute.sagas.rescue import RESCUE, UNRESCUE
@@ -14,5 +15,5 @@ from pileus.compute.sagas.snapshot import IMAGE
 
 SAGAS = [
     CREATE, DELETE, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, RESTORE, REBUILD, RESCUE, UNRESCUE, IMAGE,
-    SHELVE, UNSHELVE, RESIZE, CONFIRM, REVERT, EVACUATE, ATTACH, DETACH,
+    SHELVE, UNSHELVE, RESIZE, CONFIRM, REVERT, EVACUATE, LIVE, ATTACH, DETACH,
 ]  # fmt: skip

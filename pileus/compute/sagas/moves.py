@@ -16,6 +16,7 @@ from pileus.core.saga import Run
 SHOWN = {
     "server-resize": (states.RESIZE_MIGRATING, states.RESIZE_MIGRATED),
     "server-evacuate": (states.REBUILDING, states.REBUILDING),
+    "server-live-migration": (states.MIGRATING, states.MIGRATING),
 }
 
 

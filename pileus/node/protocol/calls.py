@@ -23,6 +23,7 @@ from pileus.node.protocol.values import (
     InstanceState,
     Inventory,
     MetadataArgs,
+    Migration,
     NetworkRef,
     Nothing,
     PowerArgs,
@@ -34,6 +35,7 @@ from pileus.node.protocol.values import (
     SnapshotArgs,
     Stored,
     StoredList,
+    StreamArgs,
 )
 
 VERSION = 3  # refused when it differs
@@ -74,6 +76,15 @@ READ_FILE = Call("read_file", FileRef, Nothing, 3600, "stream a file out")
 PUT_DISK = Call("put_disk", PutDisk, Nothing, 3600, "stream a disk in that was made on another host")
 CONSOLE_LOG = Call("console_log", ConsoleLogArgs, ConsoleLog, 10, "the end of the serial console's log")
 OPEN_CONSOLE = Call("open_console", ConsoleArgs, Nothing, 10, "a stream both ways to the screen or the serial line")
+EXPECT_GUEST = Call("expect_guest", ServerRef, Nothing, 10, "make room for a guest that comes with its memory")
+MIGRATE = Call("migrate", ServerRef, Nothing, 10, "begin to send a running guest to the host that expects it")
+MIGRATION = Call("migration", ServerRef, Migration, 10, "how far that is")
+PAUSE_MIGRATION = Call(
+    "pause_migration", ServerRef, Nothing, 10, "let the guest stand still, so that it comes to an end"
+)
+END_MIGRATION = Call("end_migration", ServerRef, Nothing, 30, "give it up if it goes on; nothing of it is left")
+TAKE_STREAM = Call("take_stream", StreamArgs, Nothing, 15, "the next connection that leaves for the other host")
+GIVE_STREAM = Call("give_stream", StreamArgs, Nothing, 10, "where such a connection leads on the other host")
 ENSURE_METADATA = Call("ensure_metadata", MetadataArgs, Nothing, 30, "answer on 169.254.169.254 in a network")
 REMOVE_METADATA = Call("remove_metadata", NetworkRef, Nothing, 30, "stop answering in a network")
 SET_METADATA = Call("set_metadata", SetMetadata, Nothing, 10, "newer documents of a server which is here")
@@ -85,7 +96,8 @@ CALLS: dict[str, Call[Any, Any]] = {
     for call in (
         HELLO, INVENTORY, HAS_IMAGE, PUT_IMAGE, REMOVE_IMAGE, LIST_IMAGES, ENSURE_DISKS, REMOVE_DISKS, ENSURE_INSTANCE,
         REMOVE_INSTANCE, POWER, ENSURE_NICS, DIAGNOSTICS, MAKE_SNAPSHOT, REMOVE_SNAPSHOT, PUT_ASIDE, TAKE_BACK,
-        COPY_ASIDE, DROP_ASIDE, READ_FILE, PUT_DISK, CONSOLE_LOG, OPEN_CONSOLE, ENSURE_METADATA, REMOVE_METADATA,
+        COPY_ASIDE, DROP_ASIDE, READ_FILE, PUT_DISK, CONSOLE_LOG, OPEN_CONSOLE, EXPECT_GUEST, MIGRATE, MIGRATION,
+        PAUSE_MIGRATION, END_MIGRATION, TAKE_STREAM, GIVE_STREAM, ENSURE_METADATA, REMOVE_METADATA,
         SET_METADATA, LIST_INSTANCES, EVENTS,
     )
 }  # fmt: skip

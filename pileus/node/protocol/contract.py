@@ -25,6 +25,7 @@ from pileus.node.protocol.values import (
     InstanceState,
     Inventory,
     MetadataArgs,
+    Migration,
     NetworkRef,
     Nothing,
     PowerArgs,
@@ -36,6 +37,7 @@ from pileus.node.protocol.values import (
     SnapshotArgs,
     Stored,
     StoredList,
+    StreamArgs,
 )
 
 
@@ -67,7 +69,35 @@ class CopyingNode(Protocol):
         """On the other host, before ensure_disks, which adds what is missing and lets disks grow."""
 
 
-class Node(CopyingNode, Protocol):
+class MigratingNode(Protocol):
+    """The part of a node's work that is about guests which go to another host while they run.
+
+    The two hosts need not reach each other: what passes between them is taken from one and given to the other.
+    """
+
+    def expect_guest(self, args: ServerRef) -> Nothing:
+        """On the host it goes to, once its disks are there, as large as they are and empty."""
+
+    def migrate(self, args: ServerRef) -> Nothing:
+        """On the host that it leaves. Again while it goes on: nothing. NodeError not_found unless it runs."""
+
+    def migration(self, args: ServerRef) -> Migration:
+        """Until it is over. Its end is remembered until end_migration, or the node's own end."""
+
+    def pause_migration(self, args: ServerRef) -> Nothing:
+        """force_complete."""
+
+    def end_migration(self, args: ServerRef) -> Nothing:
+        """On both hosts, when it is over or no longer wanted; the guest stays where it is."""
+
+    def take_stream(self, args: StreamArgs) -> socket.socket:
+        """Waits some seconds for one. NodeError not_found when none came."""
+
+    def give_stream(self, args: StreamArgs) -> socket.socket:
+        """Whoever takes the socket closes it."""
+
+
+class Node(CopyingNode, MigratingNode, Protocol):
     """What a node does. Any call may raise NodeUnavailable (retry later) or NodeError (engine or arguments said no)."""
 
     def hello(self, args: Nothing = NOTHING) -> Hello:

@@ -303,6 +303,29 @@ class ConsoleArgs(Struct, frozen=True, kw_only=True):
     kind: Literal["vnc", "serial"]
 
 
+Way = Literal["libvirt", "memory", "disks"]
+
+
+class StreamArgs(Struct, frozen=True, kw_only=True):
+    """One of the streams of a live migration."""
+
+    server_id: str
+    way: Way
+
+
+class Migration(Struct, frozen=True, kw_only=True):
+    """How far a live migration is, as the host says that the guest leaves."""
+
+    state: Literal["none", "running", "done", "failed"]
+    message: str = ""
+    memory_total: int = 0
+    memory_processed: int = 0
+    memory_remaining: int = 0
+    disk_total: int = 0
+    disk_processed: int = 0
+    disk_remaining: int = 0
+
+
 class MetadataArgs(Struct, frozen=True, kw_only=True):
     """A network's metadata listener: the localport exists in OVN already, the node gives it a foot on this host."""
 

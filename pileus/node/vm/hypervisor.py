@@ -192,6 +192,31 @@ class Hypervisor:
             ((_, told),) = self._open().domainListGetStats([domain], 0, 0)
         return diagnostics_of(told, power)
 
+    def send(self, server_id: str, libvirt_uri: str, memory_uri: str, disks_uri: str) -> None:
+        """A running guest with its memory and disks to another libvirt. Takes as long as that takes."""
+        flags = (
+            libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER | libvirt.VIR_MIGRATE_PERSIST_DEST
+            | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE | libvirt.VIR_MIGRATE_NON_SHARED_INC | libvirt.VIR_MIGRATE_AUTO_CONVERGE
+        )  # fmt: skip
+        wanted = {libvirt.VIR_MIGRATE_PARAM_URI: memory_uri, libvirt.VIR_MIGRATE_PARAM_DISKS_URI: disks_uri}
+        domain = self._get(server_id)
+        with translated("migrating the domain"):
+            domain.migrateToURI3(libvirt_uri, wanted, flags)
+
+    def job(self, server_id: str) -> dict[str, Any]:
+        """How far what is done to a guest is; empty when nothing is."""
+        domain = self._find(server_id)
+        try:
+            return dict(domain.jobStats()) if domain is not None else {}
+        except libvirt.libvirtError:
+            return {}
+
+    def abort_job(self, server_id: str) -> None:
+        domain = self._find(server_id)
+        with contextlib.suppress(libvirt.libvirtError):  # none is going on any more
+            if domain is not None:
+                domain.abortJob()
+
     def press_button(self, server_id: str) -> None:
         """Ask the guest, as the power button of a machine does; it may not listen."""
         domain = self._get(server_id)
