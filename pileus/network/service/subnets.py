@@ -13,7 +13,6 @@ from pileus.network.store import addresses, changes, queries
 
 MAX_NAMESERVERS = 5
 MAX_HOST_ROUTES = 20
-OWNERS = ("network:", "compute:", "baremetal:", "neutron:", "trunk:", "Octavia", "F5:")
 AUTOMATIC = ("slaac", "dhcpv6-stateless")  # modes in which guests make their addresses from their MACs
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Pools = list[dict[str, str]]
@@ -69,15 +68,6 @@ def _check_range(subnet: rows.Subnet, net: IPNetwork) -> None:
         raise invalid(f"cidr {net}: a prefix of this length is incompatible with DHCP service enabled.")
 
 
-def _check_service_types(service_types: list[str]) -> None:
-    for kind in service_types:
-        if not kind.startswith(OWNERS):
-            raise BadRequest(
-                f"Subnet service type '{kind}' does not correspond to a valid device owner.",
-                kind="InvalidSubnetServiceType",
-            )
-
-
 def _check_overlap(tx: Tx, subnet: rows.Subnet, net: IPNetwork) -> None:
     for other in tx.select(rows.Subnet, network_id=subnet.network_id):
         if other.ip_version == net.version and net.overlaps(ipaddress.ip_network(other.cidr)):
@@ -103,7 +93,6 @@ def _check_modes(subnet: rows.Subnet, net: IPNetwork) -> None:
 
 
 def _check_lists(subnet: rows.Subnet) -> None:
-    _check_service_types(subnet.service_types)
     if len(subnet.dns_nameservers) > MAX_NAMESERVERS:
         raise BadRequest(
             f"Unable to complete operation for {subnet.id}. "

@@ -165,7 +165,6 @@ def test_a_bad_list_of_new_things_is_refused(root: Client, path: str, members: s
     ({"cidr": "224.0.0.0/24"}, "Multicast"), ({"cidr": "127.0.0.0/24"}, "Loopback"), ({"cidr": "ff00::/64"}, "Multicast"),
     ({"cidr": "10.0.0.0/31"}, "DHCP"), ({"cidr": "10.0.0.0/32"}, "DHCP"), ({"cidr": "2001:db8::/127"}, "DHCP"),
     ({"gateway_ip": "10.9.0.0"}, "Gateway"), ({"gateway_ip": "10.9.0.255"}, "Gateway"),
-    ({"service_types": ["coffee"]}, "InvalidSubnetServiceType"),
     ({"dns_nameservers": [f"9.9.9.{n}" for n in range(6)]}, "DNSNameServersExhausted"),
     ({"dns_nameservers": ["2001:db8::53"]}, "does not match the ip_version"),
     ({"host_routes": [{"destination": f"10.{n}.0.0/16", "nexthop": "10.9.0.9"} for n in range(21)]}, "HostRoutesExhausted"),
