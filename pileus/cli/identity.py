@@ -1,4 +1,4 @@
-"""`pileus identity rotate-keys`: what an operator does to the keys of tokens and stored secrets."""
+"""`pileus identity`: what an operator does to the keys of tokens and stored secrets, and for identity providers."""
 
 from pathlib import Path
 
@@ -13,10 +13,11 @@ _KINDS = ["tokens", "signatures", "receipts", "credentials", "federation"]  # `r
 @click.group(
     short_help="Look after the keys of the identity service.",
     epilog=examples("pileus identity rotate-keys                   new keys for all, now",
-                    "pileus identity rotate-keys --older-than 30   the same from a daily timer"),
+                    "pileus identity rotate-keys --older-than 30   the same from a daily timer",
+                    "pileus identity saml-provider campus idp.xml  what federation.json has to say of it"),
 )  # fmt: skip
 def command() -> None:
-    """Look after the keys of the identity service."""
+    """Look after the keys of the identity service, and who else may vouch for users."""
 
 
 @command.command("rotate-keys")
@@ -58,6 +59,27 @@ def rotate_keys(folder: Path, kinds: tuple[str, ...], keep: int, days: float, as
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(done), indent=2))
+
+
+@command.command("saml-provider")
+@click.argument("name")
+@click.argument("metadata", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--entity-id", default="", help="Which one is meant, where the metadata has several.")
+def saml_provider(name: str, metadata: Path, entity_id: str) -> None:
+    """Print what federation.json has to say of a SAML identity provider, from the file METADATA that it gives away.
+
+    NAME is what it is called here: `openstack identity provider create NAME`. Nothing is changed.
+    """
+    from pileus.identity.federation import saml_metadata, settings
+
+    try:
+        found = saml_metadata.read(metadata.read_bytes(), entity_id)
+    except ValueError as error:
+        raise click.ClickException(f"{metadata} cannot be used: {error}.") from None
+    told = msgspec.json.encode(settings.Federation(identity_providers={name: found}))
+    kept = msgspec.json.decode(told)["identity_providers"]
+    shown = {key: {part: value for part, value in kept[key].items() if value != ""} for key in kept}
+    click.echo(msgspec.json.format(msgspec.json.encode({"identity_providers": shown}), indent=2))
 
 
 def _progress(done: int, total: int) -> None:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Forbidden, NotFound, Unauthorized
@@ -134,7 +135,8 @@ _PAOS_TYPE = "application/vnd.paos+xml"
 
 
 def _filled(path: str, idp_id: str, protocol_id: str) -> str:
-    return path.replace("{idp_id}", idp_id).replace("{protocol_id}", protocol_id)
+    """As an address has it: ids may be of any characters."""
+    return path.replace("{idp_id}", quote(idp_id, safe="")).replace("{protocol_id}", quote(protocol_id, safe=""))
 
 
 def _place(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> "tuple[Place, Signer]":

@@ -32,6 +32,7 @@ from pileus.identity.federation.saml import (
 PAOS = "urn:liberty:paos:2003-08"
 PAOS_TYPE = "application/vnd.paos+xml"
 BY_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+BY_REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 BY_PAOS = "urn:oasis:names:tc:SAML:2.0:bindings:PAOS"
 _RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 _NEXT = {f"{{{SOAP}}}actor": "http://schemas.xmlsoap.org/soap/actor/next", f"{{{SOAP}}}mustUnderstand": "1"}

@@ -101,7 +101,7 @@ def use(tx: Tx, mark: str, until: str) -> None:
 # -- the document --------------------------------------------------------------------------------------------------------
 
 
-def _parser() -> Any:
+def safe_parser() -> Any:
     """Comments are left out: text around one would be read in part."""
     return etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
@@ -116,7 +116,7 @@ def _parsed(data: bytes) -> Any:
     if _DOCTYPE.search(data):
         raise refuse("the SAML message has a document type")
     try:
-        root = etree.fromstring(data, _parser())
+        root = etree.fromstring(data, safe_parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise refuse(f"the SAML message is not XML: {str(error)[:200]}") from None
     if root.getroottree().docinfo.internalDTD is not None or root.getroottree().docinfo.doctype:
@@ -164,7 +164,7 @@ def _verified(element: Any, settings: Saml) -> Any:
     reason: Any = "no certificate is known"
     for certificate in settings.certificates:
         try:
-            alone = etree.fromstring(data, _parser())
+            alone = etree.fromstring(data, safe_parser())
             found = XMLVerifier().verify(
                 alone, x509_cert=certificate, id_attribute="ID", expect_config=_CHECKS, validate_schema=True
             )

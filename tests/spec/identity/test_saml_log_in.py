@@ -7,11 +7,13 @@ from collections.abc import Callable
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import pytest
+from click.testing import CliRunner
 from lxml import etree
 
+from pileus.cli.identity import command
 from tests.harness import Answer, Client, World
 from tests.saml_provider import NS, Asked, Provider
 from tests.spec.identity.identities import unique
@@ -111,6 +113,21 @@ def test_the_protocol_alone_is_enough_where_one_provider_has_it(world: World, ad
     corp.connect(sso_url="")
     corp.browser.get(f"/v3/auth/OS-FEDERATION/websso/{name}?origin={quote(DASHBOARD)}").refused(404)
     corp.browser.get(f"{corp.websso}?origin={quote(DASHBOARD)}").refused(401)
+
+
+def test_a_protocol_may_be_called_anything(corp: Corp) -> None:
+    mapping = corp.admin.get(corp.path).ok()["protocol"]["mapping_id"]
+    for name in ("a b", "\1", "<&>", "é"):
+        path = f"{AT}/identity_providers/{corp.id}/protocols/{name}"
+        corp.admin.put(path, {"protocol": {"mapping_id": mapping}}).ok(201)
+        websso = corp.websso.replace("saml2", name)
+        corp.provider.learn(corp.browser.get(f"{websso}/metadata").ok())
+        away = corp.away(websso)
+        request = asked(corp, away)
+        text = base64.b64encode(etree.tostring(corp.provider.answer(request))).decode()
+        form = urlencode({"SAMLResponse": text, "RelayState": request.relay_state}).encode()
+        corp.browser.post(websso, form, **FORM, cookie=kept(away)).ok(200)
+        assert unquote(request.address).endswith(websso)
 
 
 def test_tokens_go_to_trusted_dashboards_only(corp: Corp) -> None:
@@ -249,3 +266,57 @@ def test_a_client_brings_back_its_own_state_and_an_answer_to_it(corp: Corp, worl
 def test_only_a_client_that_can_carry_them_gets_an_envelope(corp: Corp) -> None:
     corp.browser.get(f"{corp.path}/auth", accept=PAOS["accept"]).refused(401, "assertion")
     corp.browser.get(f"{corp.path}/auth", paos=PAOS["paos"]).refused(401, "assertion")
+
+
+# -- an operator reads a provider's metadata -----------------------------------------------------------------------------
+
+ROLE = 'protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"'
+
+
+def described(provider: Provider, role: str = ROLE, use: str = 'use="signing"', certificate: str = "") -> str:
+    body = certificate or "".join(line for line in provider.certificate.splitlines() if "-----" not in line)
+    binding = 'Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"'
+    return f"""<md:EntityDescriptor xmlns:md="{NS["md"]}" xmlns:ds="{NS["ds"]}" entityID="{provider.issuer}">
+      <md:IDPSSODescriptor {role}><md:KeyDescriptor {use}><ds:KeyInfo><ds:X509Data>
+      <ds:X509Certificate>{body}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>
+      <md:SingleSignOnService Binding="urn:x" Location="https://wrong.test"/>
+      <md:SingleSignOnService {binding} Location="{provider.url}"/></md:IDPSSODescriptor></md:EntityDescriptor>"""
+
+
+def told(tmp_path: Path, metadata: str, *options: str) -> Any:
+    (tmp_path / "idp.xml").write_text(metadata)
+    return CliRunner().invoke(command, ["saml-provider", "campus", str(tmp_path / "idp.xml"), *options])
+
+
+@pytest.mark.parametrize("use", ['use="signing"', ""])
+def test_a_providers_metadata_says_what_federation_json_needs(corp: Corp, tmp_path: Path, use: str) -> None:
+    done = told(tmp_path, described(corp.provider, use=use))
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output) == {"identity_providers": {"campus": corp.provider.settings()}}
+
+
+def test_one_of_several_providers_has_to_be_named(corp: Corp, tmp_path: Path) -> None:
+    other = Provider()
+    other.issuer = "https://other.test/idp"
+    both = f'<md:EntitiesDescriptor xmlns:md="{NS["md"]}">{described(corp.provider)}{described(other)}'
+    both += "</md:EntitiesDescriptor>"
+    assert "2 identity providers" in told(tmp_path, both).output
+    done = told(tmp_path, both, "--entity-id", other.issuer)
+    assert json.loads(done.output)["identity_providers"]["campus"]["entity_id"] == other.issuer
+    assert "no identity provider https://none" in told(tmp_path, both, "--entity-id", "https://none").output
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ("hello", "no XML"),
+        ("<a/>", "no identity provider"),
+        ('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "no identity provider"),
+        ({"role": 'protocolSupportEnumeration="urn:oasis:names:tc:SAML:1.1:protocol"'}, "SAML 2.0"),
+        ({"use": 'use="encryption"'}, "no certificate"),
+        ({"certificate": "%%%"}, "base64"),
+    ],
+)
+def test_metadata_that_is_of_no_use_is_refused_with_a_sentence(tmp_path: Path, metadata: Any, words: str) -> None:
+    done = told(tmp_path, metadata if isinstance(metadata, str) else described(Provider(), **metadata))
+    assert done.exit_code == 1 and words in done.output and "root:" not in done.output
