@@ -22,16 +22,17 @@ COMMANDS = {entry.name.replace("_", " ") for entry in entry_points(group="openst
 class Shell:
     """`openstack`, with one identity; `used` are the commands that went well."""
 
-    def __init__(self, environment: dict[str, str], used: set[str]):
+    def __init__(self, environment: dict[str, str], used: set[str], commands: set[str] = COMMANDS):
         self.environment = environment
         self.used = used
+        self.commands = commands
 
     def __call__(self, command: str, *more: str) -> Any:
         """Run a command; the answer is its JSON, or None where it prints nothing."""
         from openstackclient import shell
 
         words = [*command.split(), *more]
-        name = max((name for name in COMMANDS if f"{command} ".startswith(f"{name} ")), key=len)
+        name = max((name for name in self.commands if f"{command} ".startswith(f"{name} ")), key=len)
         shows = name.split()[-1] in ("list", "show", "create", "issue", "authorize")
         out, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors), pytest.MonkeyPatch.context() as patch:
