@@ -55,10 +55,12 @@ QUERY = {*FILTERS, "host", "hidden", "limit", "marker", "changes-since", "change
 
 @api.get("/os-migrations", policy=f"{POLICY}:index", query=QUERY)
 def list_migrations(rq: Request) -> dict[str, Any]:
-    """List moves of servers, newest first."""
+    """List moves of servers, newest first: one's project's own, or for administrators all."""
+    if (project_id := rq.query.get("project_id")) is None or project_id != rq.ctx.project_id:
+        rq.authorize(f"{POLICY}:index:all_projects")
     where = []
     for name, column in FILTERS.items():
-        if name in ("user_id", "project_id") and rq.version < Version(2, 80):
+        if name == "user_id" and rq.version < Version(2, 80):
             continue
         if value := rq.query.get(name):
             where.append(Where(column, "eq", value))
@@ -78,9 +80,17 @@ def list_migrations(rq: Request) -> dict[str, Any]:
     view = MIGRATION.viewer(rq)
     host = rq.query.get("host")
     rows = [row for row in found.rows if host in (None, "", row.source, row.dest)]
-    body: dict[str, Any] = {"migrations": [view(row) for row in rows]}
+    body: dict[str, Any] = {"migrations": [_placed(view(row), rq.allows(f"{POLICY}:index:host")) for row in rows]}
     more = paging.links(rq, "", found, id_of=lambda row: row.uuid) if paged else {}
     return body | ({"migrations_links": more["_links"]} if more else {})
+
+
+PLACES = {"source_node", "dest_node", "source_compute", "dest_compute", "dest_host"}
+
+
+def _placed(body: dict[str, Any], hosts_shown: bool) -> dict[str, Any]:
+    """Whoever may not know hosts sees that there are some."""
+    return body if hosts_shown else {name: None if name in PLACES else value for name, value in body.items()}
 
 
 # -- live migrations that go on ----------------------------------------------------------------------------------------
@@ -116,7 +126,6 @@ LIVE = Resource(
         Text("project_id", since="2.80", show=lambda seen: seen.move.project_id),
     ],
 )
-PLACES = {"source_node", "dest_node", "source_compute", "dest_compute", "dest_host"}
 NOBODY = p.Migration(state="none")
 
 
@@ -134,10 +143,7 @@ def list_live_migrations(rq: Request, found: Server) -> dict[str, Any]:
     with rq.cloud.db.read() as tx:
         moves = migrations.going_on(tx, found.id)
     view, hosts_shown = LIVE.viewer(rq), rq.allows(f"{ONES}:index:host", found)
-    shown = [view(Progress(move, _told(rq, move))) for move in moves]
-    if not hosts_shown:
-        shown = [{name: None if name in PLACES else value for name, value in body.items()} for body in shown]
-    return {"migrations": shown}
+    return {"migrations": [_placed(view(Progress(move, _told(rq, move))), hosts_shown) for move in moves]}
 
 
 @api.get(

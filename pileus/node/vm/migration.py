@@ -35,7 +35,8 @@ class Leaving:
         for way in WAYS:
             listener = self.listeners[way] = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             listener.bind(str(folder / way))
-            (folder / way).chmod(0o666)  # QEMU connects as a user of its own
+            # QEMU connects as a user of its own; to the other host's libvirt nobody gets but this one's, which is root
+            (folder / way).chmod(0o600 if way == "libvirt" else 0o666)
             listener.listen(16)
 
     def close(self) -> None:
@@ -96,10 +97,13 @@ class Migrations:
         raise NodeError("not_found", f"nothing of server {server_id} leaves by {way} now")
 
     def give(self, server_id: str, way: p.Way) -> socket.socket:
+        folder = FOLDER / checked_id(server_id)
+        if not folder.is_dir():
+            raise NodeError("not_found", f"server {server_id} is not expected here")
         if way == "libvirt":
             path = parse_qs(urlsplit(self._hypervisor.uri).query).get("socket", ["/run/libvirt/libvirt-sock"])[0]
         else:
-            path = str(FOLDER / checked_id(server_id) / way)
+            path = str(folder / way)
         return reach(path, f"the other end of {way}")
 
     def _make_folder(self, server_id: str) -> Path:

@@ -106,6 +106,21 @@ def test_it_can_be_aborted_and_stays(
     assert move["status"] == "cancelled"
 
 
+def test_a_manager_sees_the_moves_of_the_project_without_hosts(
+    own: Servers, admin: Client, server_id: str, world: World
+) -> None:
+    live(admin, server_id).ok(202)
+    eventually(lambda: _arrived(own, server_id, "ACTIVE"))
+    manager = world.client("manager", "member", "reader", project_id=admin.project_id)
+    path = f"{COMPUTE}/os-migrations"
+    for version in ("2.23", "2.80"):
+        (move,) = manager.at(version).get(f"{path}?project_id={admin.project_id}").ok()["migrations"]
+        assert move["instance_uuid"] == server_id and move["source_compute"] is None
+    for query in ("", "?project_id=", f"?project_id={manager.user_id}"):
+        manager.at("2.80").get(path + query).refused(403, "all_projects")
+    world.client("member", "reader").at("2.80").get(path).refused(403)
+
+
 def test_one_that_fails_leaves_the_server_where_it_was(own: Servers, admin: Client, server_id: str, fakes: Any) -> None:
     fakes["fake-1"].fail("migrate", error=NodeError("engine", "the guest does not let go"))
     live(admin, server_id).ok(202)
