@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -38,7 +38,6 @@ class FakeNode(FakeCopies, FakeMoves):
         self.leaving: dict[str, p.Migration] = {}
         self.expected: set[str] = set()
         self._taken: set[str] = set()
-        self.consoles: list[socket.socket] = []
         self.started = time.time()
         self._faults: dict[str, list[NodeFault]] = {}
         self._delays: dict[str, float] = {}
@@ -230,10 +229,7 @@ class FakeNode(FakeCopies, FakeMoves):
                 raise NodeError("not_found", f"server {args.server_id} does not run on {self.name}")
             ours, theirs = socket.socketpair()
             ours.sendall(b"RFB 003.008\n" if args.kind == "vnc" else instance.console[-4096:].encode())
-            self.consoles.append(ours)  # the guest's end: for tests that type
-            for old in self.consoles[:-16]:
-                old.close()
-            del self.consoles[:-16]
+            threading.Thread(target=_listen, args=(ours,), daemon=True).start()
             return theirs
 
     def ensure_metadata(self, args: p.MetadataArgs) -> p.Nothing:
@@ -336,3 +332,10 @@ class FakeNode(FakeCopies, FakeMoves):
             cpu_info={"arch": "x86_64", "model": "fake", "vendor": "fake", "topology": {}, "features": []},
             uptime_seconds=int(time.time() - self.started),
         )
+
+
+def _listen(console: socket.socket) -> None:
+    """A guest that says back what is typed, as a login prompt does, until nobody listens."""
+    with console, suppress(OSError):
+        while typed := console.recv(4096):
+            console.sendall(typed)

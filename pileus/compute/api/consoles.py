@@ -23,6 +23,15 @@ NO_PAGE = """<!DOCTYPE html>
 <html lang="en"><title>noVNC</title>
 <p>noVNC is not installed on this controller (package <code>novnc</code>): let a client of your own speak RFB over the
 websocket that this page's address names.
+<p>The guest's screen <span id="answer">does not answer.</span>
+<script>
+const path = new URLSearchParams(location.search).get("path");
+const guest = new WebSocket(location.origin.replace("http", "ws") + "/" + path, "binary");
+guest.onmessage = async event => {
+  document.getElementById("answer").textContent = "answers: " + await event.data.text();
+  guest.close();
+};
+</script>
 </html>
 """
 MEDIA = {
@@ -56,10 +65,10 @@ def _open(rq: Request, found: Server, type: str) -> dict[str, str]:
     if type not in consoles.KINDS:
         raise BadRequest(f"Unavailable console type {type}.", kind="ConsoleTypeUnavailable")
     stream = f"{STREAM}?token={consoles.make_token(rq.tx, found, type)}"
-    base = rq.cloud.settings.bodies_url
-    if type == "serial":
-        return {"type": type, "url": f"{base.replace('http', 'ws', 1)}/{stream}"}
-    return {"type": type, "url": f"{base}/compute/novnc/vnc_lite.html?path={quote(stream, safe='')}"}
+    base, path = rq.cloud.settings.bodies_url, f"path={quote(stream, safe='')}"
+    if type == "serial":  # its `path` is for clients that look for the stream there as noVNC does
+        return {"type": type, "url": f"{base.replace('http', 'ws', 1)}/{stream}&{path}"}
+    return {"type": type, "url": f"{base}/compute/novnc/vnc_lite.html?{path}"}
 
 
 @api.post("/servers/{server_id}/remote-consoles", policy=f"{RULE}:os-remote-consoles", on=server, since="2.6")

@@ -1,5 +1,6 @@
 """A guest's screen and serial line: who gets a token for them, and what that opens."""
 
+import socket
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -47,6 +48,16 @@ def test_whoever_has_the_token_is_joined_to_the_guest(
     assert older["type"] == type and token_of(older["url"]) != token_of(made["url"])
     assert greeting(anonymous, token_of(older["url"])).startswith(begins)
     member.at("2.6").post(f"{SERVERS}/{server_id}/action", {action: {"type": type}}).refused(400)
+
+
+def test_what_is_typed_reaches_the_guest(servers: Servers, member: Client, anonymous: Client) -> None:
+    token = token_of(console(member, servers.active(), "serial", "serial")["url"])
+    opened = anonymous.request("WEBSOCKET", f"{CONSOLE}?token={token}").channel
+    assert opened is not None
+    with opened:
+        opened.recv(4096)
+        opened.sendall(b"hello")
+        assert opened.recv(5, socket.MSG_WAITALL) == b"hello"
 
 
 def test_a_token_is_kept_as_its_hash_and_opens_one_server_for_a_while(
