@@ -4,7 +4,7 @@ from typing import Any
 
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import api, constrained, owner, viewer
+from pileus.network.api.base import api, constrained, mark_shared, owner, viewer
 from pileus.network.api.plain import plain
 from pileus.network.api.pools import visible
 from pileus.network.resources.address_groups import ADDRESSES, LEAVING
@@ -27,6 +27,7 @@ render = plain(
     change=lambda rq, found, values: address_groups.update_group(rq.tx, found, **values),
     delete=lambda rq, found: address_groups.delete_group(rq.tx, found),
     clauses=lambda rq: visible(rq, rows.AddressGroup, "address_group"),
+    dress=mark_shared,
 )
 
 

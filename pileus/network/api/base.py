@@ -14,6 +14,7 @@ from pileus.core.tables import columns, shape
 from pileus.core.wire import Request
 from pileus.network import rows
 from pileus.network.service.lookup import Viewer
+from pileus.network.store import queries
 
 # What a caller may not see is not there; what may be seen and not done is refused.
 api = Service(
@@ -183,6 +184,14 @@ def flag_clause(rq: Request, name: str, condition: Any, values: dict[str, Any] |
     if wanted is None:
         return []
     return [(f"{name}={wanted}", condition if wanted else sa.not_(condition), values or {})]
+
+
+def mark_shared(rq: Request, found: list[Any]) -> None:
+    """What is opened to the caller, or to all, says so to the caller."""
+    by_id = {row.id: row for row in found}
+    for policy in queries.select_in(rq.tx, rows.RbacPolicy, "object_id", by_id, action="access_as_shared"):
+        if policy.target_tenant in (rq.ctx.project_id, rows.EVERYBODY):
+            by_id[policy.object_id].shared = True
 
 
 def own_clause(rq: Request, struct: type[Any]) -> list[Clause]:

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, constrained, flag_clause, owner, viewer
+from pileus.network.api.base import Clause, constrained, flag_clause, mark_shared, owner, viewer
 from pileus.network.api.plain import plain
 from pileus.network.resources.networks import network as NETWORK
 from pileus.network.service import lookup, networks, pools
@@ -39,10 +39,7 @@ def dress(rq: Request, found: list[rows.Network]) -> None:
         row.subnet_ids.append(subnet.id)  # type: ignore[attr-defined]
         if scope := pools.get_scope_of(rq.tx, subnet.subnetpool_id):
             row.scopes[subnet.ip_version] = scope.id  # type: ignore[attr-defined]
-    opened = queries.select_in(rq.tx, rows.RbacPolicy, "object_id", by_id, action="access_as_shared")
-    for policy in opened:
-        if policy.target_tenant in (rq.ctx.project_id, rows.EVERYBODY):
-            by_id[policy.object_id].shared = True
+    mark_shared(rq, found)
 
 
 def clauses(rq: Request) -> list[Clause]:

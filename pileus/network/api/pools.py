@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, constrained, owner, viewer
+from pileus.network.api.base import Clause, api, constrained, mark_shared, owner, viewer
 from pileus.network.api.plain import plain
 from pileus.network.resources.networks import address_scope as SCOPE
 from pileus.network.resources.networks import subnetpool as POOL
@@ -42,6 +42,7 @@ plain(
     change=lambda rq, found, values: pools.update_pool(rq.tx, viewer(rq), found, **values),
     delete=lambda rq, found: pools.delete_pool(rq.tx, found),
     clauses=lambda rq: visible(rq, rows.SubnetPool, "subnetpool"),
+    dress=mark_shared,
     noun="subnet pool",
 )
 
@@ -61,6 +62,7 @@ plain(
     change=change_scope,
     delete=lambda rq, found: pools.delete_scope(rq.tx, found),
     clauses=lambda rq: visible(rq, rows.AddressScope, "address_scope"),
+    dress=mark_shared,
 )
 
 

@@ -37,7 +37,10 @@ def visible(rq: Request) -> list[Clause]:
 
 
 def dress(rq: Request, found: list[rows.Port]) -> None:
-    """What a trunk's port carries."""
+    """The domain of its names, and what a trunk's port carries."""
+    zone = rq.cloud.settings.dns_domain.rstrip(".")
+    for row in found:
+        row.zone = zone  # type: ignore[attr-defined]
     carriers = {
         trunk.port_id: trunk for trunk in queries.select_in(rq.tx, rows.Trunk, "port_id", (row.id for row in found))
     }
@@ -122,7 +125,9 @@ def create_port(rq: Request) -> dict[str, Any]:
         network = lookup.get_network(rq.tx, viewer(rq), values.pop("network_id"))
         project_id = owner(rq, values)
         _authorize(rq, "create", network, project_id, next(bodies) or {})
-        return ports.create_port(rq.tx, viewer(rq), project_id, network, **values)
+        made = ports.create_port(rq.tx, viewer(rq), project_id, network, **values)
+        dress(rq, [made])
+        return made
 
     return create(rq, PORT, make)
 

@@ -8,7 +8,7 @@ from pileus.core.errors import NotFound
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, constrained, flag_clause, owner, viewer
+from pileus.network.api.base import Clause, api, constrained, flag_clause, mark_shared, owner, viewer
 from pileus.network.api.plain import plain
 from pileus.network.api.pools import visible
 from pileus.network.resources.qos import DIRECTIONS, DSCP_MARKS, RULES, rule_view
@@ -34,6 +34,7 @@ def policy(rq: Request, id: str) -> rows.QosPolicy:
 
 
 def dress(rq: Request, found: list[rows.QosPolicy]) -> None:
+    mark_shared(rq, found)
     rules = qos.rules_of(rq.tx, found)
     for row in found:
         row.rules = rules[row.id]  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pileus.core.tables import columns
 from pileus.core.wire import Request
 from pileus.network import rows
-from pileus.network.api.base import Clause, api, constrained, flag_clause, listing, owner, viewer
+from pileus.network.api.base import Clause, api, constrained, flag_clause, listing, mark_shared, owner, viewer
 from pileus.network.api.plain import plain
 from pileus.network.resources.security_groups import group as GROUP
 from pileus.network.resources.security_groups import rule as RULE
@@ -44,7 +44,8 @@ def visible_rules(rq: Request) -> list[Clause]:
 
 
 def dress(rq: Request, found: list[rows.SecurityGroup]) -> None:
-    """The groups' rules."""
+    """The groups' rules, and whether they are opened to the caller."""
+    mark_shared(rq, found)
     by_id = {row.id: row for row in found}
     for row in found:
         row.rules = []  # type: ignore[attr-defined]

@@ -73,14 +73,13 @@ def trusted(row: Any) -> bool | None:
 
 
 def dns_assignment(row: Any) -> list[dict[str, str]]:
-    return [
-        {
-            "ip_address": ip.ip_address,
-            "hostname": row.dns_name or "host-" + ip.ip_address.replace(".", "-").replace(":", "-"),
-            "fqdn": (row.dns_name or "host-" + ip.ip_address.replace(".", "-").replace(":", "-")) + ".openstacklocal.",
-        }
-        for ip in row.fixed_ips
-    ]
+    """What the cloud's own name service answers; its domain comes with the row."""
+    found = []
+    for ip in row.fixed_ips:
+        name = row.dns_name or "host-" + ip.ip_address.replace(".", "-").replace(":", "-")
+        fqdn = name if name.endswith(".") else f"{name}.{getattr(row, 'zone', 'openstacklocal')}."
+        found.append({"ip_address": ip.ip_address, "hostname": name, "fqdn": fqdn})
+    return found
 
 
 def _fields() -> list[Field]:

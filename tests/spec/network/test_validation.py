@@ -1,5 +1,6 @@
 """What each kind of thing may be: a bad member is refused with 400, and the answer names it. Table by table."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -313,3 +314,22 @@ def test_an_address_inside_has_one_floating_ip_of_a_network(site: Site) -> None:
     site.floating_ip(port_id=target)
     body = {"floatingip": {"floating_network_id": site.outside["id"], "port_id": target}}
     site.client.post(f"{V2}/floatingips", body).refused(409, "FloatingIPPortAlreadyAssociated")
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+def test_names_are_in_the_domain_of_the_cloud(tmp_path: Path) -> None:
+    world = World(tmp_path / "named", dns_domain="cloud.example.")
+    try:
+        client = world.client("member", "reader")
+        inside = network(client)["id"]
+        subnet(client, inside)
+        made = port(client, inside, dns_name="web", fixed_ips=[{"ip_address": "10.0.0.9"}])
+        (told,) = made["dns_assignment"]
+        assert told == {"ip_address": "10.0.0.9", "hostname": "web", "fqdn": "web.cloud.example."}
+        assert client.get(f"{V2}/ports/{made['id']}").ok(200)["port"]["dns_assignment"] == [told]
+        (other,) = port(client, inside, fixed_ips=[{"ip_address": "10.0.0.10"}])["dns_assignment"]
+        assert other["fqdn"] == "host-10-0-0-10.cloud.example."
+    finally:
+        world.stop()
