@@ -1,6 +1,11 @@
 """`pileus image build | fetch | list-known`: images to start with, made here or brought from a distribution."""
 
+import contextlib
+import dataclasses
+import json
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -32,7 +37,7 @@ command.add_command(metadefs.load)
 command.add_command(metadefs.export)
 
 
-@command.command()
+@command.command(epilog=examples("pileus image build", "pileus image build --output tiny.qcow2"))
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -44,18 +49,43 @@ command.add_command(metadefs.export)
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=None,
               help="Keeps packages and the last image.  [default: ~/.cache/pileus/guest]")  # fmt: skip
 def build(output: Path, arch: str, cache: Path | None) -> None:
-    """Build a tiny Linux image from this distribution's packages (needs no root)."""
+    """Build a tiny Linux image from this distribution's packages.
+
+    It takes half a minute and needs no root; the second time nothing is built that has not changed. The image has what
+    servers need to be tried out: DHCP, SSH with the key pair of the server, user data, a console with a login.
+    """
     if arch not in ("x86_64", "amd64"):
         raise click.ClickException(f"no guest image for {arch} yet: only x86_64 can be built")
     try:
-        build_guest(output.absolute(), (cache or default_cache()).absolute(), lambda line: click.echo(line, err=True))
+        with _steps(output.name) as (say, show):
+            build_guest(output.absolute(), (cache or default_cache()).absolute(), say, show)
     except GuestImageError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{output} ({output.stat().st_size / 1e6:.1f} MB); user cirros, password gocubsgo")
     click.echo(how_to_create("pileus-guest", output))
 
 
-@command.command()
+@contextlib.contextmanager
+def _steps(name: str) -> Iterator[tuple[Callable[[str], None], Callable[[float], None]]]:
+    """A bar with the step that runs on a terminal; elsewhere a line a step."""
+    if not sys.stderr.isatty():
+        yield lambda line: click.echo(line, err=True), lambda part: None
+        return
+    with click.progressbar(length=1000, label=name, file=sys.stderr, item_show_func=str, show_eta=False) as bar:
+
+        def show(part: float) -> None:
+            bar.update(max(0, int(part * 1000) - bar.pos), bar.current_item)
+
+        yield lambda line: bar.update(0, line), show
+        bar.update(1000 - bar.pos, "")
+
+
+@command.command(
+    epilog=examples(
+        "pileus image fetch debian-12",
+        "pileus image fetch https://example.org/disk.qcow2 --checksum SHA256 --output disk.qcow2",
+    )
+)
 @click.argument("source", metavar="NAME|URL")
 @click.option(
     "--output",
@@ -65,7 +95,11 @@ def build(output: Path, arch: str, cache: Path | None) -> None:
 )
 @click.option("--checksum", default=None, help="md5, sha256 or sha512 the image must have.")  # fmt: skip
 def fetch(source: str, output: Path | None, checksum: str | None) -> None:
-    """Download a distribution's cloud image (see list-known) and check it."""
+    """Download a distribution's cloud image and check it.
+
+    A NAME is one of `pileus image list-known`; its image is checked against the checksums that are published beside it. Any
+    other image comes by its URL, and is checked when its checksum is given. What is not as it should be is not kept.
+    """
     try:
         image = fetching.source_of(source)
         target = output or Path(image.url.split("?")[0].rsplit("/", 1)[-1])
@@ -84,12 +118,23 @@ def fetch(source: str, output: Path | None, checksum: str | None) -> None:
     click.echo(how_to_create(image.name, target))
 
 
-@command.command("list-known")
-def list_known() -> None:
-    """List the images `fetch` knows by name."""
-    width = max(len(image.name) for image in fetching.KNOWN)
+@command.command(
+    "list-known", epilog=examples("pileus image list-known", "pileus image list-known --json | jq -r .[].url")
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--urls", is_flag=True, help="Where each comes from, too.")
+def list_known(as_json: bool, urls: bool) -> None:
+    """List the images `fetch` knows by name, with the user to log in as."""
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(image) for image in fetching.KNOWN], indent=2))
+        return
+    names, users = (max(len(getattr(image, part)) for image in fetching.KNOWN) for part in ("name", "user"))
+    click.echo(f"{'NAME':{names}}  {'USER':{users}}  WHAT IT IS")
     for image in fetching.KNOWN:
-        click.echo(f"{image.name:{width}}  {image.title}\n{'':{width}}  {image.url}")
+        click.echo(f"{image.name:{names}}  {image.user:{users}}  {image.title}")
+        if urls:
+            click.echo(f"{'':{names}}  {'':{users}}  {image.url}")
+    click.echo("Any other: `pileus image fetch URL`.")
 
 
 def how_to_create(name: str, file: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pileus.image.guest import cpio, disk, elf, kernel, packages
+from tests.harness import eventually
 
 FILES = Path(kernel.__file__).parent / "files"
 
@@ -29,6 +30,23 @@ def test_a_package_record_is_read_with_the_first_of_alternatives() -> None:
     assert package is not None
     assert package.depends == ("libpre1", "libc6", "libcurl4", "zlib1g", "python3")
     assert [name for name in package.depends if packages.is_library(name)] == ["libpre1", "libc6", "libcurl4", "zlib1g"]
+
+
+def test_what_a_download_has_brought_so_far_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = packages.parse_show(RECORD)
+    assert package is not None
+    told: list[float] = []
+
+    def brings_half(*_: object, cwd: Path, **__: object) -> str:
+        file = cwd / f"{package.file_name}_amd64.deb"
+        file.write_bytes(bytes(package.size // 2))
+        eventually(lambda: any(0.4 < part < 0.6 for part in told))
+        file.write_bytes(bytes(package.size))
+        return ""
+
+    monkeypatch.setattr(packages, "run", brings_half)
+    assert len(packages.download([package], tmp_path, lambda line: None, told.append)) == 1
+    assert all(0 <= part <= 1 for part in told)
 
 
 def test_a_package_that_cannot_be_downloaded_is_unknown() -> None:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,9 @@ def test_known_images_have_their_own_names_and_https_addresses() -> None:
     assert len(set(names)) == len(names)
     assert all(image.url.startswith("https://") and image.sums for image in fetch.KNOWN)
     assert all(name in run("list-known")[1] for name in names)
+    assert all(image.url in run("list-known", "--urls")[1] for image in fetch.KNOWN)
+    told = json.loads(run("list-known", "--json")[1])
+    assert [image["name"] for image in told] == names and all(image["user"] for image in told)
 
 
 def test_another_architecture_is_refused() -> None:

@@ -9,7 +9,8 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -158,8 +159,10 @@ def apt_state() -> str:
     return seen.hexdigest()
 
 
-def download(packages: Sequence[Package], folder: Path, progress: Callable[[str], None]) -> list[Path]:
-    """The packages' files in `folder`; only what is not there yet is downloaded."""
+def download(
+    packages: Sequence[Package], folder: Path, progress: Callable[[str], None], share: Callable[[float], None]
+) -> list[Path]:
+    """The packages' files in `folder`; only what is not there yet is downloaded. `share` hears how much of it is there."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [package for package in packages if not find_file(package, folder)]
     if missing:
@@ -168,7 +171,8 @@ def download(packages: Sequence[Package], folder: Path, progress: Callable[[str]
         wanted = [f"{package.name}={package.version}" for package in missing]
         # The sandbox user cannot write into a private folder, and warns at length about it.
         command = ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *wanted]
-        run(command, cwd=folder, failed="apt-get could not download the packages: check the network and /etc/apt")
+        with _watched(missing, folder, share):
+            run(command, cwd=folder, failed="apt-get could not download the packages: check the network and /etc/apt")
     files = []
     for package in packages:
         file = find_file(package, folder)
@@ -176,6 +180,27 @@ def download(packages: Sequence[Package], folder: Path, progress: Callable[[str]
             raise GuestImageError(f"apt-get left no file for {package.name} {package.version} in {folder}")
         files.append(file)
     return files
+
+
+@contextlib.contextmanager
+def _watched(packages: Sequence[Package], folder: Path, share: Callable[[float], None]) -> Iterator[None]:
+    """apt tells no program how far it is; its files do."""
+    over, names = threading.Event(), [f"{package.file_name}_*.deb" for package in packages]
+    total = sum(package.size for package in packages) or 1
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            with contextlib.suppress(OSError):  # a file goes when it gets its last name
+                there = sum(path.stat().st_size for name in names for path in folder.glob(name))
+                share(min(1.0, there / total))
+
+    watching = threading.Thread(target=watch, name="watch-download", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
 
 
 def find_file(package: Package, folder: Path) -> Path | None:

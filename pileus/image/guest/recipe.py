@@ -16,8 +16,13 @@ from pileus.image.guest.packages import Package, Pool, download, remembered
 SPARE_MEGABYTES = 48
 
 
-def build(output: Path, cache: Path, progress: Callable[[str], None]) -> Path:
-    """Build the guest image into `output` (qcow2); quick when nothing changed since the last time."""
+def build(
+    output: Path, cache: Path, progress: Callable[[str], None], share: Callable[[float], None] = lambda part: None
+) -> Path:
+    """Build the guest image into `output` (qcow2); quick when nothing changed since the last time.
+
+    `progress` hears what begins, `share` how much of all is done (0 to 1).
+    """
     if platform.machine() != "x86_64":
         raise GuestImageError(f"the guest image is built on x86_64 only; this machine is {platform.machine()}")
     if shutil.which("qemu-img") is None:
@@ -30,11 +35,11 @@ def build(output: Path, cache: Path, progress: Callable[[str], None]) -> Path:
         except BlockingIOError:
             progress("waiting for another build to end")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        deliver(cached(cache, progress), output)
+        deliver(cached(cache, progress, share), output)
     return output
 
 
-def cached(cache: Path, progress: Callable[[str], None]) -> Path:
+def cached(cache: Path, progress: Callable[[str], None], share: Callable[[float], None]) -> Path:
     """The image in the cache, built if need be."""
     progress("asking apt for packages")
     packages = remembered(cache / "packages.json")
@@ -42,9 +47,10 @@ def cached(cache: Path, progress: Callable[[str], None]) -> Path:
     if built.exists():
         progress("nothing changed since the last build")
         return built
-    files = download(packages, cache / "packages", progress)
+    share(0.1)
+    files = download(packages, cache / "packages", progress, lambda part: share(0.1 + 0.4 * part))
     with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as work:
-        bake(files, Path(work), progress).rename(built)
+        bake(files, Path(work), progress, share).rename(built)
     forget_older(cache, built, {file.name for file in files})
     return built
 
@@ -59,18 +65,22 @@ def deliver(built: Path, output: Path) -> None:
     partial.rename(output)
 
 
-def bake(files: list[Path], work: Path, progress: Callable[[str], None]) -> Path:
+def bake(files: list[Path], work: Path, progress: Callable[[str], None], share: Callable[[float], None]) -> Path:
+    share(0.5)
     progress(f"unpacking {len(files)} packages")
     pool = Pool(work / "pool")
     pool.unpack(files)
+    share(0.7)
     progress("assembling the root file system")
     root = work / "root"
     root.mkdir()
     rootfs.assemble(pool, root)
+    share(0.75)
     progress("writing the disk")
     file_system, raw, image = work / "root.ext4", work / "disk.raw", work / "disk.qcow2"
     disk.make_file_system(pool, root, rootfs.OWNERS, file_system, disk.size_of(root) + SPARE_MEGABYTES)
     disk.make_raw_disk(pool, file_system, work, raw)
+    share(0.85)
     progress("compressing")
     disk.make_qcow2(raw, image)
     return image
