@@ -106,7 +106,7 @@ def _by_assertion(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> Resp
     if not rq.body:
         raise Unauthorized("The identity provider's assertion is expected in the body.")
     here = {f"{rq.cloud.settings.url}{prefix}{_filled(_AUTH, idp_id, protocol_id)}" for prefix in ("", "/identity")}
-    place, _ = _place(rq, idp_id, protocol_id, how)
+    place = _place(rq, idp_id, protocol_id, how)
     with _counted(rq):
         message = saml_reading.posted(rq.body, rq.headers.get("content-type", ""))
         answers = _asked(rq, idp_id, protocol_id, message.relay_state)
@@ -139,25 +139,30 @@ def _filled(path: str, idp_id: str, protocol_id: str) -> str:
     return path.replace("{idp_id}", quote(idp_id, safe="")).replace("{protocol_id}", quote(protocol_id, safe=""))
 
 
-def _place(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> "tuple[Place, Signer]":
-    """What this cloud is to a SAML identity provider, and the key it signs requests with."""
-    from pileus.identity.federation import saml
+def _place(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> "Place":
+    """What this cloud is to a SAML identity provider."""
     from pileus.identity.federation.saml_asking import Place
 
     metadata, websso_, auth = (
         f"{rq.cloud.settings.url}{_filled(path, idp_id, protocol_id)}" for path in (_METADATA, _SSO_OF_IDP, _AUTH)
     )
+    return Place(how.audience or metadata, websso_, auth)
+
+
+def _signer(rq: Request) -> "Signer":
+    """The key that requests are signed with: the one that this cloud vouches for its own users with."""
+    from pileus.identity.federation import saml
+
     issuer = saml.entity_id(rq.cloud.settings, _connections(rq).federation.saml)
-    return Place(how.audience or metadata, websso_, auth), saml.signer(rq.cloud.settings.folder, issuer)
+    return saml.signer(rq.cloud.settings.folder, issuer)
 
 
 def _send_envelope(rq: Request, idp_id: str, protocol_id: str, how: Saml) -> Response:
     """To a client that will ask the identity provider itself (PAOS): the request, and the state to bring back."""
     from pileus.identity.federation import saml, saml_asking
 
-    place, signer = _place(rq, idp_id, protocol_id, how)
     state, sealed, _ = websso.begin(_sealer(rq), idp_id, protocol_id, "")
-    made = saml_asking.envelope(place, state.request_id, sealed, signer)
+    made = saml_asking.envelope(_place(rq, idp_id, protocol_id, how), state.request_id, sealed, _signer(rq))
     return Response(saml.text(made), 200, {"content-type": _PAOS_TYPE, "cache-control": "no-store"})
 
 
@@ -181,7 +186,7 @@ def show_service_metadata(rq: Request) -> Response:
     how = _connections(rq).federation.identity_providers.get(idp_id)
     if not isinstance(how, Saml):
         raise NotFound(f"The identity provider {idp_id} is not reached by SAML.")
-    found = saml_asking.metadata(*_place(rq, idp_id, protocol_id, how))
+    found = saml_asking.metadata(_place(rq, idp_id, protocol_id, how), _signer(rq))
     return Response(saml.text(found), 200, {"content-type": "application/samlmetadata+xml"})
 
 
@@ -253,8 +258,8 @@ def _saml_url(rq: Request, how: Saml, state: websso.State, bound: str) -> str:
 
     if not how.sso_url:
         raise refuse(f"federation.json has no sso_url for identity provider {state.idp_id}")
-    place, signer = _place(rq, state.idp_id, state.protocol_id, how)
-    return saml_asking.redirect(place, state.request_id, how.sso_url, bound, signer)
+    place = _place(rq, state.idp_id, state.protocol_id, how)
+    return saml_asking.redirect(place, state.request_id, how.sso_url, bound, _signer(rq))
 
 
 def _check_state(rq: Request, state: websso.State, idp_id: str, protocol_id: str) -> None:
@@ -287,7 +292,7 @@ def _come_back_by_form(rq: Request, idp_id: str, protocol_id: str) -> Response:
     message = saml_reading.posted(rq.body, rq.headers.get("content-type", ""))
     state = websso.come_back_by_form(rq, _sealer(rq), message.relay_state)
     _check_state(rq, state, idp_id, protocol_id)
-    place, _ = _place(rq, idp_id, protocol_id, how)
+    place = _place(rq, idp_id, protocol_id, how)
     meant = Meant({place.by_post}, {place.entity_id}, state.request_id)
     secret, _ = _believe(rq, idp_id, protocol_id, how, message, meant)
     return websso.hand_over(state.origin, secret, websso.cookie(rq, message.relay_state, seconds=0))
