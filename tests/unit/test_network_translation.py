@@ -200,6 +200,20 @@ def test_a_stateless_groups_rules_track_nothing() -> None:
     assert security_groups.group_rows(group, [rule()])[1].columns["action"] == "allow-stateless"
 
 
+@pytest.mark.parametrize(
+    ("kbps", "burst", "bandwidth"),
+    [(0, 0, []), (1, 0, [{"rate": 1, "burst": 1}]), (1000, 0, [{"rate": 1000, "burst": 800}]),
+     (1000, 5, [{"rate": 1000, "burst": 5}])],
+)  # fmt: skip
+def test_a_limit_is_what_the_engine_takes(kbps: int, burst: int, bandwidth: list[dict[str, int]]) -> None:
+    limit = rows.QosRule(id="q", qos_policy_id="p", kind="bandwidth_limit", max_kbps=kbps, max_burst_kbps=burst)
+    for made in (
+        ports.port_rows(port(), NET, SUBNETS, limits=[limit]),
+        routers.outer_limits(port(), "192.0.2.1", [limit]),
+    ):
+        assert [row.columns["bandwidth"] for row in made if row.table == "QoS"] == bandwidth
+
+
 def test_a_row_remembers_who_lists_it() -> None:
     row = plain(security_groups=["a"])
     assert holders_of(row.all_external_ids(("port", "port"))) == frozenset(row.holders)

@@ -10,7 +10,7 @@ from msgspec import structs
 from pileus.network import rows
 from pileus.network.drivers.desired import Holder, Ref, Row, Value
 from pileus.network.drivers.translate import names
-from pileus.network.drivers.translate.limits import QOS_PRIORITY, rule_columns
+from pileus.network.drivers.translate.limits import QOS_PRIORITY, effective, rule_columns
 from pileus.network.drivers.translate.networks import NAMING, dhcp_needed
 from pileus.network.drivers.translate.routers import outer_limits
 
@@ -132,7 +132,7 @@ def _qos(port: rows.Port, limits: Sequence[rows.QosRule]) -> list[Row]:
     if trusted(port):
         return []
     made = []
-    for rule in limits:
+    for rule in effective(limits):
         outward = rule.direction == "egress"
         columns: dict[str, Value] = {
             "direction": "from-lport" if outward else "to-lport",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pileus.network import rows
 from pileus.network.drivers.desired import Holder, Ref, Row, Value
 from pileus.network.drivers.translate import names
-from pileus.network.drivers.translate.limits import OUTER_QOS_PRIORITY, rule_columns
+from pileus.network.drivers.translate.limits import OUTER_QOS_PRIORITY, effective, rule_columns
 
 OPTIONS = {"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true", "mac_binding_age_threshold": "0"}
 
@@ -113,7 +113,7 @@ def floating_ip_rows(
 def outer_limits(gateway: rows.Port, address: str, limits: Sequence[rows.QosRule]) -> list[Row]:
     """Limits of what goes out and comes in under an address of a router, where it meets the external network."""
     made = []
-    for rule in limits:
+    for rule in effective(limits):
         outward = rule.direction == "egress"
         version = "ip6" if ":" in address else "ip4"
         end = "inport" if outward else "outport"
