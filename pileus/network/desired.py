@@ -42,7 +42,8 @@ def desired_rows(tx: Tx, keys: Iterable[Key], chassis: Collection[Chassis], nami
         ids.setdefault(kind, set()).add(object_id)
     made: Made = {(kind, object_id): [] for kind, members in ids.items() for object_id in members}
     if names.DROP_KEY in made:
-        made[names.DROP_KEY] = security_groups.drop_rows()
+        dropped = [log.id for log in _logs(tx) if log.event in ("DROP", "ALL")]
+        made[names.DROP_KEY] = security_groups.drop_rows(min(dropped, default=""))
     found_ports = by_id(tx, rows.Port, ids.get("port", ()))
     found_subnets = by_id(tx, rows.Subnet, ids.get("subnet", ()))
     about = _About(tx, found_ports.values(), found_subnets.values(), ids.get("network", ()), naming)
@@ -126,9 +127,27 @@ def _groups(tx: Tx, ids: Iterable[str]) -> Made:
     members: dict[str, list[rows.SecurityGroupRule]] = {group: [] for group in found}
     for rule in select_in(tx, rows.SecurityGroupRule, "security_group_id", found):
         members[rule.security_group_id].append(rule)
+    passed = [log for log in _logs(tx) if log.event in ("ACCEPT", "ALL")] if found else []
+    targets = by_id(tx, rows.Port, (log.target_id for log in passed if log.target_id))
+
+    def log_of(group: rows.SecurityGroup) -> str:
+        """The one that tells of this group; of several the same each time."""
+        of = [
+            log.id
+            for log in passed
+            if log.resource_id in (None, group.id)
+            and (log.target_id is None or group.id in getattr(targets.get(log.target_id), "security_groups", ()))
+        ]
+        return min(of, default="")
+
     return {
-        ("security_group", group.id): security_groups.group_rows(group, members[group.id]) for group in found.values()
+        ("security_group", group.id): security_groups.group_rows(group, members[group.id], log_of(group))
+        for group in found.values()
     }
+
+
+def _logs(tx: Tx) -> list[rows.Log]:
+    return tx.select(rows.Log, enabled=True)
 
 
 def _floating_ips(tx: Tx, ids: Iterable[str]) -> Made:

@@ -32,6 +32,7 @@ EXTENSIONS = {
     "ip_allocation": ("IP allocation", "When a port gets its addresses."),
     "l3_agent_scheduler": ("L3 agent scheduler", "Over which hosts a router leads out."),
     "l3-ha": ("Routers on several hosts", "Gateways that fail over."),
+    "logging": ("Logging", "What security groups let pass and drop is logged on the hosts."),
     "net-mtu": ("MTU", "The MTU of networks."),
     "net-mtu-writable": ("Writable MTU", "The MTU of networks can be set."),
     "network-ip-availability": ("Network IP availability", "How many addresses of networks are in use."),

@@ -101,6 +101,8 @@ RULES = [
           why="Tells how the data centre is built."),
     Rule("get_auto_allocated_topology", READER, "", ("GET /auto-allocated-topology/{project_id}",)),
     Rule("delete_auto_allocated_topology", MEMBER, "", ("DELETE /auto-allocated-topology/{project_id}",)),
+    *crud("log", "/log/logs", read=ADMIN, write=ADMIN, why="What all projects' guests do stands in it."),
+    Rule("get_loggable_resource", ADMIN, "", ("GET /log/loggable-resources",)),
     *crud("address_group", "/address-groups", read=f"{READER} or {SHARED}"),
     *attributes(ADMIN, "Decides what other projects get.", "create_address_group:shared"),
     *crud("subnetpool", "/subnetpools", read=f"{READER} or {SHARED}"),

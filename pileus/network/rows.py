@@ -253,6 +253,17 @@ class DefaultRule(Standard, dict=True):
     removed: bool = False
 
 
+@table("network_logs", index=[("resource_id",), ("target_id",)])
+class Log(Standard, dict=True):
+    """What of a security group, or of all, is logged."""
+
+    resource_type: str = "security_group"
+    resource_id: str | None = None
+    target_id: str | None = None
+    event: str = "ALL"
+    enabled: bool = True
+
+
 @table("network_segment_ranges", index=[("project_id",)])
 class SegmentRange(Standard, dict=True):
     """Numbers of segments that networks of one project, or of all, are given."""

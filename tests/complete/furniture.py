@@ -106,6 +106,12 @@ MAKE: list[tuple[str, str, Any]] = [
     ("POST", f"{N}/default-security-group-rules", {"default_security_group_rule": {
         "direction": "ingress", "protocol": "tcp", "port_range_min": "1%d", "port_range_max": "1%d",
         "used_in_default_sg": False, "used_in_non_default_sg": True}}),
+    ("POST", f"{N}/network-segment-ranges", {"network_segment_range": {
+        "network_type": "vlan", "physical_network": "p-%d", "minimum": 20, "maximum": 30, "shared": False,
+        "project_id": "$project", "name": "r"}}),
+    ("POST", f"{N}/log/logs", {"log": {"name": "l", "resource_type": "security_group", "resource_id": "$security_group",
+                                       "target_id": None, "event": "ALL", "enabled": False}}),
+    ("PUT", f"{N}/routers/$router/add_external_gateways", {"router": {"external_gateways": []}}),
     ("POST", f"{N}/rbac-policies", {"rbac_policy": {"object_type": "network", "object_id": "$network",
                                                     "action": "access_as_shared", "target_tenant": "$project"}}),
     ("PUT", f"{N}/networks/$network/tags", {"tags": ["a"]}),

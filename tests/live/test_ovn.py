@@ -14,7 +14,7 @@ from pileus.network.drivers.base import DriverUnavailable
 from pileus.network.drivers.desired import Key, Row
 from pileus.network.drivers.ovn import OvnDriver
 from pileus.network.drivers.translate import names, networks, ports, routers, security_groups
-from tests.live.ovn_lab import OUTSIDE, Guest, Lab, wait_for
+from tests.live.ovn_lab import OUTSIDE, Guest, Lab, run, wait_for
 
 pytestmark = [
     pytest.mark.live,
@@ -267,6 +267,31 @@ def test_a_rule_that_names_an_address_group_follows_its_addresses(lab: Lab, worl
     world.apply(address_group=(friends.id, security_groups.address_group_rows(friends)))
     assert wait_for(lambda: other.reads("10.5.0.13", 80), message="the group's new address is not let in") == "welcome"
     wait_for(lambda: not friend.reads("10.5.0.13", 80), message="the address left the group and is still let in")
+
+
+def test_what_a_group_lets_pass_and_what_is_dropped_is_logged_on_the_host(lab: Lab, world: World) -> None:
+    (control,) = (lab.folder / "h1").glob("ovn-controller.*.ctl")
+    run("ovn-appctl", "-t", str(control), "vlog/set", "acl_log:console:info")
+    network = world.network()
+    subnet = world.subnet(network, "10.6.0.0/24", "10.6.0.1")
+    group = rows.SecurityGroup(id=new_id(), project_id="p")
+    rules = [rule(group, "egress"), rule(group, protocol="tcp", port_range_min=80, port_range_max=80)]
+    world.apply(cloud=("drop", security_groups.drop_rows("dropped")))
+    world.apply(security_group=(group.id, security_groups.group_rows(group, rules, "passed")))
+    ends = []
+    for address in ("10.6.0.11", "10.6.0.12"):
+        port = world.port(network, (subnet, address), host_id="h1", security_groups=[group.id])
+        ends.append(lab.guest("h1", port.id, port.mac_address))
+        ends[-1].dhcp()
+    ends[1].listen(80, "hello")
+    assert wait_for(lambda: ends[0].reads("10.6.0.12", 80)) == "hello"
+    assert not ends[0].reads("10.6.0.12", 81)
+    log = lab.folder / "h1-controller.log"
+    wait_for(lambda: 'name="neutron-passed", verdict=allow' in log.read_text(), message="what passed is not logged")
+    wait_for(
+        lambda: 'name="neutron-dropped", verdict=drop' in log.read_text(), message="what was dropped is not logged"
+    )
+    assert world.driver.compare(world.desired) == []
 
 
 def test_a_guest_on_an_ipv6_subnet_configures_itself(lab: Lab, world: World) -> None:

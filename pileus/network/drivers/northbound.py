@@ -17,8 +17,10 @@ from pileus.network.drivers.desired import ID, KIND, PART, Holder, Key, Ref, Row
 INDEX = "pileus"
 # Tables of ours, owners first.
 TABLES = (
-    "Logical_Switch", "DHCP_Options", "Address_Set", "Port_Group", "ACL", "Logical_Router", "Logical_Router_Port",
-    "Gateway_Chassis", "BFD", "Logical_Router_Static_Route", "NAT", "Load_Balancer", "Logical_Switch_Port", "DNS", "QoS",
+    "Logical_Switch", "DHCP_Options", "Address_Set", "Meter", "Meter_Band", "Port_Group", "ACL",
+    "Logical_Router", "Logical_Router_Port",
+    "Gateway_Chassis", "BFD", "Logical_Router_Static_Route", "NAT",
+    "Load_Balancer", "Logical_Switch_Port", "DNS", "QoS",
 )  # fmt: skip
 Slot = tuple[str, str]  # table, part: which of an object's rows
 
@@ -110,6 +112,7 @@ class Writer:
         self.have = {key: rows_of(idl, key) for key in self.desired}
         self.made: dict[Ref, Any] = {}
         self.missing: set[Key] = set()
+        self.begun: dict[tuple[UUID, str], list[Any]] = {}  # sets of new rows which may not be empty
 
     def run(self) -> None:
         self._delete_rest()
@@ -173,6 +176,11 @@ class Writer:
         owner = self._find(holder.ref)
         if owner is None:
             self.missing.add(holder.ref.key)
+        elif holder.ref in self.made and owner._table.columns[holder.column].type.n_min:
+            # a set that may not be empty is one with nothing real in it in a new row: said whole, not added to
+            members = self.begun.setdefault((owner.uuid, holder.column), [])
+            members.append(target)
+            setattr(owner, holder.column, members)
         elif existing is None or owner._data is None or not lists(owner, holder.column, existing.uuid):
             owner.addvalue(holder.column, target)
 

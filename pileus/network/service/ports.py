@@ -7,7 +7,7 @@ from pileus.core import clock
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict
 from pileus.network import rows
-from pileus.network.service import fixed_ips, qos, quotas, security_groups
+from pileus.network.service import fixed_ips, logs, qos, quotas, security_groups
 from pileus.network.service.lookup import Viewer
 from pileus.network.store import addresses, changes, queries
 
@@ -258,6 +258,7 @@ def delete_port(tx: Tx, port: rows.Port, checked: bool = True) -> None:
     if checked:
         _refuse_trunk(tx, port)
     _drop_floating(tx, port, {ip.ip_address for ip in port.fixed_ips})
+    logs.forget(tx, target_id=port.id)
     _touch(tx, port)
     queries.drop_row(tx, port)
 

@@ -8,7 +8,7 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Duplicate
 from pileus.network import rows
 from pileus.network.drivers.translate.security_groups import WITH_PORTS, protocol_number
-from pileus.network.service import quotas
+from pileus.network.service import logs, quotas
 from pileus.network.service.address_groups import check_group
 from pileus.network.service.lookup import Viewer, get_own, get_shareable
 from pileus.network.store import changes, queries
@@ -122,6 +122,7 @@ def delete_group(tx: Tx, group: rows.SecurityGroup, admin: bool = False) -> None
         )
     referring = {rule.security_group_id for rule in tx.select(rows.SecurityGroupRule, remote_group_id=group.id)}
     tx.delete(rows.DefaultRule, remote_group_id=group.id)
+    logs.forget(tx, resource_id=group.id)
     queries.drop_row(tx, group)  # rules that name it go with it
     changes.touch(tx, "security_group", group.id, *sorted(referring - {group.id}))
 

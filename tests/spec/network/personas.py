@@ -47,7 +47,9 @@ class Furniture:
         vlans = {"network_type": "vlan", "physical_network": "p", "minimum": 1, "maximum": 2}
         ranges = make(self.root, "network-segment-ranges", **vlans)["id"]
         rule = make(self.root, "default-security-group-rules", direction="ingress", protocol="gre")["id"]
+        log = make(self.root, "log/logs", resource_type="security_group", event="ACCEPT", enabled=False)["id"]
         self.common = {
+            "log/logs": log,
             "default-security-group-rules": rule,
             "network-segment-ranges": ranges,
             "network_segment_ranges": ranges,

@@ -13,6 +13,7 @@ from pileus.network.drivers.translate import names
 
 DROP = 1001
 ALLOW = 1002
+LOG_METER, LOG_RATE, LOG_BURST = "acl_log_meter", 100, 25  # packets a second, in each log
 
 # IANA numbers of the protocol names which the API takes
 PROTOCOLS = {
@@ -24,8 +25,11 @@ PROTOCOLS = {
 WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
-def drop_rows() -> list[Row]:
-    """The group of all filtered ports: closed, but for what a guest needs to get its address."""
+def drop_rows(log: str = "") -> list[Row]:
+    """The group of all filtered ports: closed, but for what a guest needs to get its address.
+
+    `log` names the log in which what is dropped is told of.
+    """
     group = names.drop_group()
     pg = names.DROP_GROUP
     rules = [
@@ -36,17 +40,33 @@ def drop_rows() -> list[Row]:
     ]
     return [
         Row(table="Port_Group", columns={"name": pg}),
-        *(_acl(group, part, direction, priority, match, action) for part, direction, priority, match, action in rules),
+        *(
+            _acl(group, part, direction, priority, match, action, log if action == "drop" else "")
+            for part, direction, priority, match, action in rules
+        ),
+        *_log_meter(),
     ]
 
 
-def group_rows(group: rows.SecurityGroup, rules: Sequence[rows.SecurityGroupRule]) -> list[Row]:
+def _log_meter() -> list[Row]:
+    """No guest floods a host's log."""
+    meter = Ref("Meter", *names.DROP_KEY, "log")
+    columns: dict[str, Value] = {"name": LOG_METER, "unit": "pktps", "fair": True}
+    band: dict[str, Value] = {"action": "drop", "rate": LOG_RATE, "burst_size": LOG_BURST}
+    return [
+        Row(table="Meter", part="log", columns=columns),
+        Row(table="Meter_Band", part="log", columns=band, holders=(Holder(meter, "bands"),)),
+    ]
+
+
+def group_rows(group: rows.SecurityGroup, rules: Sequence[rows.SecurityGroupRule], log: str = "") -> list[Row]:
+    """`log` names the log in which what passes is told of."""
     action = "allow-related" if group.stateful else "allow-stateless"
     ids = {"neutron:security_group_name": group.name}
     made = [Row(table="Port_Group", columns={"name": names.group_name(group.id)}, external_ids=ids)]
     for rule in rules:
         direction = "to-lport" if rule.direction == "ingress" else "from-lport"
-        made.append(_acl(names.group(group.id), rule.id, direction, ALLOW, match_of(rule), action))
+        made.append(_acl(names.group(group.id), rule.id, direction, ALLOW, match_of(rule), action, log))
     return made
 
 
@@ -66,8 +86,17 @@ def address_group_rows(group: rows.AddressGroup) -> list[Row]:
     ]
 
 
-def _acl(group: Ref, part: str, direction: str, priority: int, match: str, action: str) -> Row:
-    columns: dict[str, Value] = {"direction": direction, "priority": priority, "match": match, "action": action}
+def _acl(group: Ref, part: str, direction: str, priority: int, match: str, action: str, log: str) -> Row:
+    columns: dict[str, Value] = {
+        "direction": direction,
+        "priority": priority,
+        "match": match,
+        "action": action,
+        "log": bool(log),
+        "name": f"neutron-{log}" if log else None,
+        "severity": "info" if log else None,
+        "meter": LOG_METER if log else None,
+    }
     return Row(table="ACL", part=part, columns=columns, holders=(Holder(group, "acls"),))
 
 
