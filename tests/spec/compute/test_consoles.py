@@ -43,6 +43,7 @@ def test_whoever_has_the_token_is_joined_to_the_guest(
     server_id = servers.active()
     made = console(member, server_id, type, protocol)
     assert (made["type"], made["protocol"]) == (type, protocol)
+    assert urlsplit(made["url"]).port == member.cloud.settings.port  # where the fakes live
     assert greeting(anonymous, token_of(made["url"])).startswith(begins)
     older = servers.do(server_id, action, {"type": type}).ok(200)["console"]
     assert older["type"] == type and token_of(older["url"]) != token_of(made["url"])
