@@ -6,6 +6,7 @@ process away with its events (guests stay), `power_cut()` the guests too.
 
 import hashlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,11 @@ from pileus.node.fake_copies import FakeCopies, FakeInstance, stands_on
 from pileus.node.fake_moves import FakeMoves
 
 GIB = 1 << 30
+# RFB's handshake (RFC 6143, 7): version, security (none), that it is well, and a screen of 640 by 480 in true colour
+RFB = [
+    b"RFB 003.008\n", b"\x01\x01", bytes(4),
+    struct.pack(">HHBBBBHHHBBB3xI4s", 640, 480, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0, 4, b"fake"),
+]  # fmt: skip
 DESIRED: dict[str, p.DesiredPower] = {"stop": "shutdown", "suspend": "suspended"}
 
 
@@ -228,8 +234,8 @@ class FakeNode(FakeCopies, FakeMoves):
             if instance.power not in ("running", "paused"):
                 raise NodeError("not_found", f"server {args.server_id} does not run on {self.name}")
             ours, theirs = socket.socketpair()
-            ours.sendall(b"RFB 003.008\n" if args.kind == "vnc" else instance.console[-4096:].encode())
-            threading.Thread(target=_listen, args=(ours,), daemon=True).start()
+            ours.sendall(RFB[0] if args.kind == "vnc" else instance.console[-80:].encode())
+            threading.Thread(target=_screen if args.kind == "vnc" else _line, args=(ours,), daemon=True).start()
             return theirs
 
     def ensure_metadata(self, args: p.MetadataArgs) -> p.Nothing:
@@ -334,7 +340,18 @@ class FakeNode(FakeCopies, FakeMoves):
         )
 
 
-def _listen(console: socket.socket) -> None:
+def _screen(console: socket.socket) -> None:
+    """A screen without anything on it: as far as the handshake."""
+    with console, suppress(OSError):
+        for answer in RFB[1:]:
+            if not console.recv(4096):
+                return
+            console.sendall(answer)
+        while console.recv(4096):
+            pass
+
+
+def _line(console: socket.socket) -> None:
     """A guest that says back what is typed, as a login prompt does, until nobody listens."""
     with console, suppress(OSError):
         while typed := console.recv(4096):

@@ -130,6 +130,9 @@ def keep_guest(run: Run) -> None:
 def settle_there(run: Run) -> None:
     """The row follows the guest; its new host is told to keep it, and the old one to forget it."""
     move_over(run)
+    listeners.enter(
+        run, run.data["dest"]
+    )  # again: until its row said so, the last to leave there may have taken them away
     with run.db.read() as tx:
         server = get_server(tx, run)
         spec, held = spec_of(tx, run.cloud, server), get_move(tx, run).old_vm_state == states.HELD
