@@ -86,6 +86,8 @@ MAKE: list[tuple[str, str, Any]] = [
     ("PUT", f"{N}/routers/$router/add_router_interface", {"subnet_id": "$subnet"}),
     ("PUT", f"{N}/routers/$router/add_extraroutes", {"router": {"routes": [
         {"destination": "10.8.0.0/24", "nexthop": "10.0.0.8"}]}}),
+    ("POST", f"{N}/address-groups", {"address_group": {"name": "a", "addresses": ["192.0.2.0/24", "2001:db8::/64"]}}),
+    ("PUT", f"{N}/address-groups/$address_group/add_addresses", {"addresses": ["198.51.100.0/24"]}),
     ("POST", f"{N}/security-groups", {"security_group": {"name": "g"}}),
     ("POST", f"{N}/security-group-rules", {"security_group_rule": {
         "security_group_id": "$security_group", "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp",
@@ -99,8 +101,6 @@ MAKE: list[tuple[str, str, Any]] = [
         "protocol": "tcp", "internal_port_id": "$port", "internal_port": 80, "external_port": 8080, "description": "d"}}),
     ("DELETE", f"{N}/floatingips/$floatingip/port_forwardings/$port_forwarding", None),
     ("PUT", f"{N}/floatingips/$floatingip", {"floatingip": {"port_id": "$port"}}),
-    ("POST", f"{N}/address-groups", {"address_group": {"name": "a", "addresses": ["192.0.2.0/24", "2001:db8::/64"]}}),
-    ("PUT", f"{N}/address-groups/$address_group/add_addresses", {"addresses": ["198.51.100.0/24"]}),
     ("POST", f"{N}/security-group-rules", {"security_group_rule": {
         "security_group_id": "$security_group", "direction": "egress", "remote_address_group_id": "$address_group"}}),
     ("POST", f"{N}/default-security-group-rules", {"default_security_group_rule": {
