@@ -27,6 +27,7 @@ FLAVORS = {
     "m1.small": (2048, 1, 20),
     "m1.medium": (4096, 2, 40),
     "m1.large": (8192, 4, 80),
+    "m1.xlarge": (16384, 8, 160),
 }
 IMAGE, NAME, USER = "cirros", "demo", "cirros"
 PATIENCE = 300.0  # seconds for a server to be there, and once more for its login
