@@ -2,8 +2,8 @@
 # run.sh all|fast PYTHON [ARGUMENT...]
 # fast: the tests that take seconds, on every processor.
 # all:  those in this process compute, those on real engines mostly wait for guests: they run side by side, which saves
-#       minutes, and what failed is tried once more, alone. (Real guests under software emulation can miss a deadline on a
-#       busy machine.)
+#       minutes, and what failed is tried once more, alone. (Guests come first: under software emulation they can miss a
+#       deadline on a busy machine.)
 set -u
 export PYTHONDONTWRITEBYTECODE= # compiling takes longer than most tests
 which=$1
@@ -20,7 +20,7 @@ ended() {
 trap 'ended $?' EXIT
 trap 'exit 130' INT TERM
 
-fast() { exec "$python" -m pytest -m "not live" -o cache_dir=.pytest_cache/fast --basetemp "$short/f" "$@"; }
+fast() { exec nice "$python" -m pytest -m "not live" -o cache_dir=.pytest_cache/fast --basetemp "$short/f" "$@"; }
 live() { exec "$python" -m pytest -m live -o cache_dir=.pytest_cache/live --basetemp "$short/l" "$@"; }
 failed() { [ "$1" != 0 ] && [ "$1" != 5 ]; } # 5: ARGUMENT names tests of the other kind only
 again="--last-failed --last-failed-no-failures none"

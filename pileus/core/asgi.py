@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -10,7 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import unquote
 
-from pileus.core import websockets
+from pileus.core import file_bodies, websockets
 from pileus.core.errors import BadRequest, TooLarge
 from pileus.core.pool import Pool
 from pileus.core.wire import FileBody, Request, Response
@@ -21,7 +20,6 @@ Send = Callable[[Message], Awaitable[None]]
 Handle = Callable[[Request], Response]
 
 MAX_BODY = 8 << 20  # JSON bodies; a server's user data and files stay well below
-CHUNK = 1 << 20
 ENOUGH = 1 << 19  # of an upload, to wake its thread: the server's pieces reach a MiB
 SILENCE = 60  # seconds without a byte after which an upload's client counts as gone
 
@@ -103,13 +101,13 @@ class Edge:
             await send({"type": "http.response.body", "body": b"" if rq.method == "HEAD" else body})
             return
         await send(start)
-        if whole and rq.method != "HEAD" and isinstance(body, FileBody) and _is_whole(body):
+        if whole and rq.method != "HEAD" and isinstance(body, FileBody) and await self.stream_pool.run(_at_once, body):
             # the server reads and sends it by itself: half the work of handing it over in chunks
             await send({"type": "http.response.pathsend", "path": str(body.path)})
             return
         if isinstance(body, socket.socket):
             raise TypeError("only a websocket is answered with a socket")
-        chunks = _file_chunks(body) if isinstance(body, FileBody) else iter(body)
+        chunks = file_bodies.chunks(body) if isinstance(body, FileBody) else iter(body)
         try:
             if rq.method != "HEAD":
                 await self._send_chunks(chunks, send, receive)
@@ -225,19 +223,8 @@ async def _disconnected(receive: Receive) -> None:
         await asyncio.sleep(0.05)
 
 
-def _is_whole(body: FileBody) -> bool:
-    if body.offset or body.after:
-        return False
-    return body.length is None or body.length == os.path.getsize(body.path)
-
-
-def _file_chunks(body: FileBody) -> Iterator[bytes]:
-    left = body.length if body.length is not None else os.path.getsize(body.path) - body.offset
-    with open(body.path, "rb", buffering=0) as file:
-        file.seek(body.offset)
-        while left > 0 and (chunk := file.read(min(CHUNK, left))):
-            left -= len(chunk)
-            yield chunk
+def _at_once(body: FileBody) -> bool:
+    return file_bodies.is_whole(body) and file_bodies.in_memory(body)
 
 
 def _release(body: Any, chunks: Any) -> None:

@@ -68,13 +68,13 @@ class NodeLab:
             self.process = subprocess.Popen(
                 argv, stdout=log, stderr=log, env=environment, cwd="/", preexec_fn=die_with_parent
             )
-        wait_for(self._answers, 20, "the node does not answer")
+        wait_for(self._answers, 60, "the node does not answer")
 
     def stop_node(self, how: int = signal.SIGTERM) -> int | None:
         if self.process is None:
             return None
         self.process.send_signal(how)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.process = None
         return code
 

@@ -74,6 +74,7 @@ KINDS: dict[str, Make] = {
     "trunks": _trunk,
     "subnetpools": POOL,
     "address-scopes": _made("address-scopes", name="s", ip_version=4),
+    "address-groups": _made("address-groups", name="g"),
 }
 
 

@@ -48,7 +48,16 @@ def test_a_new_cloud_has_all_numbers_for_everybody(fresh: World, root: Client) -
     assert len(found[0]["available"]) == 1000
     root.delete(f"{RANGES}/{found[0]['id']}").refused(400, "default")
     root.put(f"{RANGES}/{found[0]['id']}", {"network_segment_range": {"maximum": 9}}).refused(400, "default")
-    assert root.get(f"{V2}/network_segment_ranges").ok(200) == root.get(RANGES).ok(200)
+
+
+def test_a_range_has_two_addresses_as_clients_know_either(root: Client) -> None:
+    known, member = f"{V2}/network_segment_ranges", "network_segment_range"
+    body = {"shared": True, "network_type": "vlan", "physical_network": "public", "minimum": 2000, "maximum": 2001}
+    made = root.post(known, {member: body}).ok(201)[member]
+    assert root.put(f"{known}/{made['id']}", {member: {"name": "b"}}).ok(200)[member]["name"] == "b"
+    assert root.get(f"{known}/{made['id']}").ok(200) == root.get(f"{RANGES}/{made['id']}").ok(200)
+    assert root.get(known).ok(200) == root.get(RANGES).ok(200)
+    root.delete(f"{known}/{made['id']}").ok(204)
 
 
 def test_a_projects_own_numbers_come_first_and_nobody_else_gets_them(fresh: World, root: Client) -> None:
