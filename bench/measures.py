@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from bench.client import Cloud, Connection, Echo, p50, rate, until
+from pileus.cli.serve import TRIM_SECONDS
 from tests import postgres
 from tests.controllers import Controller, two
 
@@ -254,7 +255,8 @@ def servers(cloud: Cloud) -> Iterator[Line]:
         listed / bare,
         "at most 60 ms",
     )
-    yield Line("controller's PSS with 1,000 servers", cloud.pss(), "MiB", wanted="at most 200 MiB")
+    time.sleep(TRIM_SECONDS + 1)  # what answers of megabytes left free is given back by then
+    yield Line("controller's PSS with 1,000 servers, at rest", cloud.pss(), "MiB", wanted="at most 200 MiB")
 
 
 def image_lists(cloud: Cloud) -> Iterator[Line]:
