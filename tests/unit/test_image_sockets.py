@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pileus.core.asgi import CHUNK
+from pileus.core.file_bodies import CHUNK
 from pileus.image import reconcile
 from tests.harness import Client, World, eventually
 from tests.spec.image.images import IMAGES, bare, show
