@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
 from types import FrameType
@@ -10,6 +9,9 @@ from types import FrameType
 import click
 
 from pileus.core import log
+
+
+LATEST_END = 15.0  # seconds
 
 
 @click.command("node", short_help="A host's process (`up` starts it).")
@@ -61,7 +63,11 @@ def command(
     serving.start()
     log.logger("pileus.node").info("node %s answers on %s", name, socket_path)
     ending.wait()
+    # threads may be inside libvirt, and neither they nor the interpreter's tidying up may keep the node from ending
+    late = threading.Timer(LATEST_END, os._exit, (0,))
+    late.daemon = True
+    late.start()
     node.stop()
     server.stop()
     serving.join(5)
-    sys.exit(0)
+    os._exit(0)
