@@ -10,7 +10,6 @@ import click
 
 from pileus.core import log
 
-
 LATEST_END = 15.0  # seconds
 
 
