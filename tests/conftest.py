@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -16,6 +17,12 @@ from tests.postgres import Postgres, running
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite", help="what the clouds stand on")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.live.spread import Spread  # only where there are several workers
+
+    return Spread(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 # a tenth of a second for each of a thousand log-ins would be most of the suite's time

@@ -31,7 +31,7 @@ if [ "$which" = fast ]; then
 fi
 fast "$@" >"$said" 2>&1 &
 others=$!
-(live --numprocesses 2 --dist loadgroup --durations=10 "$@")
+(live --numprocesses 2 --dist loadfile --durations=10 "$@")
 live=$?
 wait "$others"
 fast=$?

@@ -23,11 +23,6 @@ pytestmark = pytest.mark.live
 ROOT = Path(__file__).parents[2]
 KIT = Path(os.environ.get("PILEUS_CONFORMANCE", ROOT.parent / "shared/conformance/run"))
 here = pytest.mark.skipif(not KIT.exists(), reason=f"no conformance kit at {KIT}")
-# what the kit expects of a cloud; no limit on log-ins, as all come from one address
-IDENTITY = {
-    "security_compliance": {"lockout_failure_attempts": 2, "lockout_duration": 5, "unique_last_password_count": 2},
-    "log_in_limits": {"per_user": 0, "per_address": 0},
-}
 
 
 def conform(cloud: LiveCloud, folder: Path, baseline: str, *suites: str) -> None:
@@ -41,13 +36,3 @@ def conform(cloud: LiveCloud, folder: Path, baseline: str, *suites: str) -> None
 @here
 def test_what_passed_of_tempests_smoke_tests_still_passes(live_cloud: LiveCloud, tmp_path: Path) -> None:
     conform(live_cloud, tmp_path, "smoke.txt", "smoke")
-
-
-@here
-def test_what_passed_of_the_identity_tests_still_passes(tmp_path: Path) -> None:
-    cloud = LiveCloud("--fake", settings=IDENTITY)
-    try:
-        cloud.start()
-        conform(cloud, tmp_path, "identity.txt", "identity.api", "identity.plugin", "identity.rbac")
-    finally:
-        cloud.stop()
