@@ -1,4 +1,7 @@
-"""Controllers of one cloud over one PostgreSQL: each `pileus serve` with a state folder of its own, and the same keys."""
+"""Controllers of one cloud over one PostgreSQL: each `pileus serve` with a state folder of its own, and the same keys.
+
+They share the folder of images, as machines do by a network file system; of the image cache each has its own.
+"""
 
 import ctypes
 import json
@@ -13,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.ports import free_port
 
@@ -24,12 +28,19 @@ class Controller:
         self.state = Path(tempfile.mkdtemp(prefix="pl-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        settings = {"port": self.port, "database_url": database_url, "fake_nodes": 2, "log_level": "warning"}
+        settings: dict[str, Any] = {
+            "port": self.port,
+            "database_url": database_url,
+            "fake_nodes": 2,
+            "log_level": "warning",
+        }
         settings["public_url"] = first.url if first else self.url
+        settings["image"] = {"cache_folder": str(self.state / "image-cache")}
         (self.state / "cloud.json").write_text(json.dumps(settings))
         if first is not None:
             for folder in first.state.glob("keys*"):
                 shutil.copytree(folder, self.state / folder.name)
+            (self.state / "images").symlink_to(first.state / "images")
         command = [sys.executable, "-m", "pileus", "serve", "--state", str(self.state)]
         with (self.state / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)

@@ -1,7 +1,10 @@
 """Copies of remote image data on the controller's disk: verified when they are made, pruned by their last use.
 
 `KEY` is the image's id, in a file store of its own: what is half there has another name, and a lock. A file's access
-time is its last use, and the size of its `.hits` file how often that was: two processes count without a database.
+time is its last use, the size of `hits/KEY` how often that was, and `queue/KEY` says that an image shall be cached: all a
+cache knows lies in its folder, so that two processes share one without a database, and two controllers each have their own.
+
+A folder that does not work is no reason for a download to fail; who asks about the cache is told (StoreError).
 """
 
 import contextlib
@@ -11,16 +14,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pileus.core import clock, log, saga
+from pileus.core import clock, log
 from pileus.core.db import Tx
-from pileus.core.saga import SagaRow
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import StoreError, StoreFull
+from pileus.image.drivers.filesystem import said
 from pileus.image.intake import Hashes
 from pileus.image.store import ACTIVE, DEACTIVATED, Image, Location
 
 MIB = 1 << 20
-KIND = "image-cache"
 _log = log.logger("pileus.image.cache")
 
 
@@ -32,29 +34,34 @@ class Entry(NamedTuple):
     hits: int
 
 
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Whatever is wrong with the folder is a StoreError, also that it is gone."""
+    try:
+        with said("cache"):
+            yield
+    except FileNotFoundError as error:
+        raise StoreError("the store cache: its folder is not there") from error
+
+
 def entries(stores: Stores) -> list[Entry]:
-    """What is cached, the least recently used first."""
+    """What is cached, the least recently used first. Raises StoreError."""
     found = []
-    for item in os.scandir(stores.cached.folder):
-        if item.is_file():
-            with contextlib.suppress(FileNotFoundError):
-                about = item.stat()
-                hits = _hits(stores, item.name)
-                count = hits.stat().st_size if hits.exists() else 0
-                found.append(Entry(item.name, about.st_size, about.st_atime, about.st_mtime, count))
+    with _told():
+        for item in os.scandir(stores.cached.folder):
+            if item.is_file():
+                with contextlib.suppress(FileNotFoundError):
+                    about = item.stat()
+                    hits = _hits(stores, item.name)
+                    count = hits.stat().st_size if hits.exists() else 0
+                    found.append(Entry(item.name, about.st_size, about.st_atime, about.st_mtime, count))
     return sorted(found, key=lambda entry: entry.last_accessed)
-
-
-def queued(tx: Tx) -> list[str]:
-    """Images that wait to be cached."""
-    rows = [row for state in ("running", "undoing") for row in tx.select(SagaRow, kind=KIND, state=state)]
-    return [row.resource.partition("/")[2] for row in rows if not row.cancelled]
 
 
 def hit(stores: Stores, image: Image) -> Path | None:
     """The cached file, whose use is noted."""
     path = stores.cached.folder / image.id
-    if not path.is_file():
+    if not _is_cached(stores, image.id):
         return None
     with contextlib.suppress(OSError):
         os.utime(path, (clock.epoch(clock.now()), path.stat().st_mtime))
@@ -65,15 +72,23 @@ def hit(stores: Stores, image: Image) -> Path | None:
     return path
 
 
+def _is_cached(stores: Stores, image_id: str) -> bool:
+    try:
+        return os.access(stores.cached.folder / image_id, os.R_OK) and (stores.cached.folder / image_id).is_file()
+    except OSError:
+        return False
+
+
 def _hits(stores: Stores, image_id: str) -> Path:
     return stores.cached.folder / "hits" / image_id
 
 
 def drop(stores: Stores, image_id: str) -> bool:
-    """Whether there was something to drop."""
-    there = (stores.cached.folder / image_id).is_file()
-    stores.cached.delete(image_id)
-    _hits(stores, image_id).unlink(missing_ok=True)
+    """Whether there was something to drop. Raises StoreError."""
+    with _told():
+        there = (stores.cached.folder / image_id).is_file()
+        stores.cached.delete(image_id)
+        _hits(stores, image_id).unlink(missing_ok=True)
     return there
 
 
@@ -82,10 +97,38 @@ def clear(stores: Stores) -> None:
         drop(stores, entry.image_id)
 
 
-def cancel_queued(tx: Tx, image_id: str | None = None) -> int:
-    """Forget what waits: one image, or all."""
-    ids = queued(tx) if image_id is None else [image_id]
-    return sum(saga.cancel(tx, f"{KIND}/{one}") for one in ids)
+# -- what shall be cached ----------------------------------------------------------------------------------------------
+
+
+def _queue(stores: Stores) -> Path:
+    return stores.cached.folder / "queue"
+
+
+def queued(stores: Stores) -> list[str]:
+    """Images that wait to be cached, the first to ask first. Raises StoreError."""
+    with _told():
+        found = []
+        if _queue(stores).is_dir():
+            for item in os.scandir(_queue(stores)):
+                with contextlib.suppress(FileNotFoundError):
+                    found.append((item.stat().st_mtime_ns, item.name))
+    return [image_id for _, image_id in sorted(found)]
+
+
+def enqueue(stores: Stores, image_id: str) -> None:
+    """Have the image cached by the controller whose folder this is; asked twice, once. Raises StoreError, StoreFull."""
+    with _told():
+        _queue(stores).mkdir(exist_ok=True)
+        (_queue(stores) / image_id).open("ab").close()  # whose place in the queue stays the first
+
+
+def dequeue(stores: Stores, image_id: str | None = None) -> int:
+    """Forget what waits: one image, or all. Raises StoreError."""
+    waiting = [one for one in queued(stores) if image_id in (None, one)]
+    with _told():
+        for one in waiting:
+            (_queue(stores) / one).unlink(missing_ok=True)
+    return len(waiting)
 
 
 def fetch(cloud: Any, image: Image, location: Location) -> Path:
@@ -115,27 +158,36 @@ def chunks_of(body: Any) -> Iterator[bytes]:
 def filling(cloud: Any, image: Image, chunks: Iterable[bytes], must: bool = False) -> Iterator[bytes]:
     """The same bytes, kept on their way where they are what the image's hash says. `must`: raise StoreError if not."""
     stores: Stores = cloud.drivers["image"]
-    if not must and (image.size or 0) > cloud_limit(stores):
-        yield from chunks
-        return
-    if stores.cached.being_written(image.id) and not must:
-        yield from chunks  # somebody else fills it
-        return
-    prune(stores, image.size or 0)
     try:
-        writer: Any = stores.cached.create(image.id)
+        writer = _writer(stores, image, must)
     except (StoreFull, StoreError) as error:
         if must:
             raise StoreError(f"the cache does not take it: {error}") from None
+        _log.warning("the image cache does not work", extra={"why": str(error)})
+        writer = None
+    if writer is None:
         yield from chunks
         return
     try:
         yield from _kept(cloud, image, chunks, writer, must)
     except BaseException:
-        writer.discard()
+        _discard(writer)
         raise
     finally:
         writer.close()
+
+
+def _writer(stores: Stores, image: Image, must: bool) -> Any:
+    """None where what passes by is not to be kept: it is too large, or somebody else keeps it."""
+    if not must and ((image.size or 0) > cloud_limit(stores) or stores.cached.being_written(image.id)):
+        return None
+    prune(stores, image.size or 0)
+    return stores.cached.create(image.id)
+
+
+def _discard(writer: Any) -> None:
+    with contextlib.suppress(OSError):  # what stays is swept
+        writer.discard()
 
 
 def _kept(cloud: Any, image: Image, chunks: Iterable[bytes], writer: Any, must: bool) -> Iterator[bytes]:
@@ -167,7 +219,7 @@ def _kept(cloud: Any, image: Image, chunks: Iterable[bytes], writer: Any, must: 
     if keeping and not wrong and keep(writer.finish):
         _learn(cloud, image, value, checksum)
     else:
-        writer.discard()
+        _discard(writer)
 
 
 def _learn(cloud: Any, image: Image, value: str, checksum: str) -> None:
@@ -183,7 +235,7 @@ def cloud_limit(stores: Stores) -> int:
 
 
 def clean(tx: Tx, stores: Stores) -> list[str]:
-    """Drop what is not, or no longer, the whole data of an image. Returns what was dropped."""
+    """Drop what is not, or no longer, the whole data of an image. Returns what was dropped. Raises StoreError."""
     wrong = []
     for entry in entries(stores):
         image = tx.find(Image, id=entry.image_id)
@@ -191,13 +243,15 @@ def clean(tx: Tx, stores: Stores) -> list[str]:
             wrong.append(entry.image_id)
             drop(stores, entry.image_id)
     # an upload into the cache that died left its half behind; one that goes on holds a lock
-    halves = {path.name for path in stores.cached.incoming.iterdir()} if stores.cached.incoming.is_dir() else set()
+    with _told():
+        arriving = stores.cached.incoming
+        halves = {path.name for path in arriving.iterdir()} if arriving.is_dir() else set()
     whole = {entry.image_id for entry in entries(stores)}
     return wrong + stores.cached.sweep(halves - whole, lambda key: False)
 
 
 def prune(stores: Stores, adding: int = 0) -> list[Entry]:
-    """Make room by dropping what was not used for longest. Returns what was dropped."""
+    """Make room by dropping what was not used for longest. Returns what was dropped. Raises StoreError."""
     found = entries(stores)
     total = sum(entry.size for entry in found)
     dropped = []

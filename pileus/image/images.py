@@ -119,9 +119,11 @@ def delete_image(tx: Tx, stores: Any, image: Image) -> None:
 
 def _drop(stores: Any, image: Image) -> None:
     """Best effort: what a store does not delete now, its next sweep does."""
-    if image.data is not None and image.status != SAVING:
-        stores.staging.delete(image.data)
-    cache.drop(stores, image.id)
+    with contextlib.suppress(StoreError):
+        if image.data is not None and image.status != SAVING:
+            stores.staging.delete(image.data)
+    with contextlib.suppress(StoreError):
+        cache.drop(stores, image.id)
     for location in image.locations:
         with contextlib.suppress(StoreError, FileNotFoundError):
             stores[location.store].delete(location.key)

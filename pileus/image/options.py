@@ -101,6 +101,7 @@ class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         default_factory=lambda: ["hw_", "trait:", "os_distro", "os_secure_boot", "os_type"]
     )  # glance-download
     cache_mib: int = 10 * 1024
+    cache_folder: str = ""  # without, in the state folder; each of several controllers has its own
     certificates: str = ""  # a folder of PEM files that sign images; without, `certificates` in the state folder
     signatures_required: bool = False  # nodes boot no image without a signature that holds
 

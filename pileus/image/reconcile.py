@@ -1,5 +1,6 @@
 """What must stay true of images: a `saving` one has an upload alive, and all stored data is some image's."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from pileus.core.errors import EngineError
 from pileus.core.reconcile import Difference
 from pileus.core.tables import columns, shape
 from pileus.image import cache
-from pileus.image.data import give_back, owner
+from pileus.image.data import give_back, in_order, owner
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import Store, StoreError
 from pileus.image.store import SAVING, Image, Task
@@ -38,7 +39,10 @@ def reconcile(cloud: Any) -> None:
             _sweep(cloud, store)
         except StoreError as error:
             problems.append(str(error))
-    cache.prune(stores)
+    try:
+        cache.prune(stores)
+    except StoreError as error:
+        problems.append(str(error))
     with cloud.db.write() as tx:
         tx.execute(_EXPIRED, now=clock.now())
     if problems:  # the others were looked after all the same
@@ -108,7 +112,53 @@ def _busy(cloud: Any, image_id: str) -> bool:
 
 
 def _arriving(stores: Stores, key: str) -> bool:
-    return any(store.being_written(key) for store in stores.holding())
+    return any(_may_write(store, key) for store in stores.holding() if store is not stores.cached)
 
 
-TASKS = [core.Task("images", reconcile, every=60)]
+def _may_write(store: Store, key: str) -> bool:
+    try:
+        return store.being_written(key)
+    except StoreError:
+        return True  # its folder is away for now, and the upload with it
+
+
+# -- the cache ---------------------------------------------------------------------------------------------------------
+
+
+def fill_cache(cloud: Any) -> None:
+    """Make the copies that were asked for, also of what is on another disk of this controller."""
+    stores: Stores = cloud.drivers["image"]
+    try:
+        waiting = cache.queued(stores)
+    except StoreError:
+        return  # told by `reconcile`, and to whom asks
+    for image_id in waiting:
+        with cloud.db.read() as tx:
+            image = tx.find(Image, id=image_id)
+        try:
+            if image is not None:
+                _cache(cloud, image)
+            if not cache.dequeue(stores, image_id):
+                cache.drop(stores, image_id)  # somebody no longer wants it
+        except StoreError as error:
+            _log.warning("an image could not be cached", extra={"image": image_id, "why": str(error)})
+            with contextlib.suppress(StoreError):
+                cache.dequeue(stores, image_id)
+
+
+def _cache(cloud: Any, image: Image) -> None:
+    """Raises StoreError."""
+    stores: Stores = cloud.drivers["image"]
+    problem = StoreError("it has no data")
+    for location in in_order(stores, image) if cache.can_be_cached(image) else []:
+        try:
+            cache.fetch(cloud, image, location)
+            return
+        except FileNotFoundError:
+            problem = StoreError(f"its data is missing in {location.store}")
+        except StoreError as error:
+            problem = error
+    raise problem
+
+
+TASKS = [core.Task("images", reconcile, every=60), core.Task("image-cache", fill_cache, every=1)]

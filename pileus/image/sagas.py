@@ -1,4 +1,4 @@
-"""Long operations on images: import, hashing what was given by its address, filling the cache."""
+"""Long operations on images: import, and hashing what was given by its address."""
 
 import contextlib
 import hashlib
@@ -362,23 +362,4 @@ def mark_not_located(run: Run, error: BaseException) -> None:
 LOCATE = Saga("image-location", version=1, failed=mark_not_located, done=mark_located, steps=[Step(hash_data)])
 
 
-# -- the cache ---------------------------------------------------------------------------------------------------------
-
-
-def fill_cache(run: Run) -> None:
-    """A copy on the controller, also of what is on another disk of it: an operator asked for it."""
-    image = _image(run)
-    stores = _stores(run)
-    problem: Exception = StoreError("it has no data")
-    for location in data.in_order(stores, image) if cache.can_be_cached(image) else []:
-        try:
-            cache.fetch(run.cloud, image, location)
-            return
-        except (StoreError, FileNotFoundError) as error:
-            problem = error
-    raise EngineError(f"image {run.id} cannot be cached: {problem}")
-
-
-CACHE = Saga(cache.KIND, version=1, steps=[Step(fill_cache)])
-
-SAGAS = [IMPORT, LOCATE, CACHE]
+SAGAS = [IMPORT, LOCATE]

@@ -30,12 +30,13 @@ def pair(server: Postgres) -> Iterator[tuple[Controller, Controller]]:
 
 def send(to: Controller, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
     sent = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    data = None if body is None else json.dumps(body).encode()
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(f"{to.url}{path}", data, sent, method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()
-            return answer.status, json.loads(text) if text else None, answer.headers
+            told = "json" in answer.headers.get("content-type", "")
+            return answer.status, json.loads(text) if told else text, answer.headers
     except urllib.error.HTTPError as error:
         return error.code, error.read(), error.headers
 
@@ -99,3 +100,46 @@ def test_they_tell_the_same_catalog(pair: tuple[Controller, Controller]) -> None
         token = log_in(controller, "admin", here.admin_password, "admin")
         found.append(send(controller, "GET", "/v3/auth/catalog", x_auth_token=token)[1]["catalog"])
     assert found[0] == found[1] and here.url in json.dumps(found[0]) and there.url not in json.dumps(found[0])
+
+
+def test_what_is_staged_at_one_is_imported_or_deleted_at_the_other(pair: tuple[Controller, Controller]) -> None:
+    here, there = pair
+    admin = log_in(here, "admin", here.admin_password, "admin")
+    for method, path, body in (("POST", "/import", {"method": {"name": "glance-direct"}}), ("DELETE", "", None)):
+        image = new_image(here, admin)
+        octets = {"content_type": "application/octet-stream", "x_auth_token": admin}
+        assert send(here, "PUT", f"{image}/stage", b"staged", **octets)[0] == 204
+        assert send(there, method, f"{image}{path}", body, x_auth_token=admin)[0] in (202, 204)
+        if method == "POST":
+            eventually(lambda image=image: send(here, "GET", image, x_auth_token=admin)[1]["status"] == "active")
+            assert send(there, "GET", f"{image}/file", x_auth_token=admin)[0] == 200
+        else:
+            assert send(here, "GET", image, x_auth_token=admin)[0] == 404
+
+
+def test_each_has_an_image_cache_of_its_own(pair: tuple[Controller, Controller]) -> None:
+    here, there = pair
+    admin = log_in(here, "admin", here.admin_password, "admin")
+    image = new_image(here, admin)
+    image_id = image.rpartition("/")[2]
+    octets = {"content_type": "application/octet-stream", "x_auth_token": admin}
+    assert send(here, "PUT", f"{image}/file", b"0123456789", **octets)[0] == 204
+
+    def cached(at: Controller) -> bool:
+        listed = send(at, "GET", "/image/v2/cache", x_auth_token=admin)[1]["cached_images"]
+        return image_id in [entry["image_id"] for entry in listed]
+
+    assert send(there, "PUT", f"/image/v2/cache/{image_id}", x_auth_token=admin)[0] == 202
+    eventually(lambda: cached(there))
+    assert not cached(here)
+    assert send(here, "PUT", f"/image/v2/cache/{image_id}", x_auth_token=admin)[0] == 202
+    eventually(lambda: cached(here))
+    assert send(there, "DELETE", "/image/v2/cache", x_auth_token=admin)[0] == 204
+    assert cached(here) and not cached(there)
+
+
+def new_image(at: Controller, token: str) -> str:
+    described = {"name": "both", "disk_format": "raw", "container_format": "bare"}
+    status, made, _ = send(at, "POST", "/image/v2/images", described, x_auth_token=token)
+    assert status == 201
+    return f"/image/v2/images/{made['id']}"

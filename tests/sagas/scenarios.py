@@ -328,10 +328,6 @@ def _queued(stage: Stage) -> str:
     return str(images.bare(stage.client)["id"])
 
 
-def _uploaded(stage: Stage) -> str:
-    return str(images.active(stage.client)["id"])
-
-
 def _import(stage: Stage, image_id: str) -> str:
     images.bring_in(stage.client, {"id": image_id}, all_stores=True).ok(202)
     return image_id
@@ -345,11 +341,6 @@ def _locate(stage: Stage, image_id: str) -> str:
     return image_id
 
 
-def _cache(stage: Stage, image_id: str) -> str:
-    stage.client.put(f"/image/v2/cache/{image_id}").ok(202)
-    return image_id
-
-
 def _is_stored(*stores: str) -> Callable[[Stage, str], bool]:
     def done(stage: Stage, image_id: str) -> bool:
         image = stage.client.get(f"{images.IMAGES}/{image_id}").ok(200)
@@ -358,14 +349,9 @@ def _is_stored(*stores: str) -> Callable[[Stage, str], bool]:
     return done
 
 
-def _is_cached(stage: Stage, image_id: str) -> bool:
-    return image_id in set(stage.cloud.drivers["image"].keys())
-
-
 SCENARIOS = {
     "image-import": Scenario(_staged, _import, _is_stored("cheap", "file"), of=IMAGE),
     "image-location": Scenario(_queued, _locate, _is_stored("web"), undoes=True, of=IMAGE),
-    "image-cache": Scenario(_uploaded, _cache, _is_cached, of=IMAGE),
     "server-create": Scenario(_nothing, _create, _is("active", "running"), undoes=True),
     "server-delete": Scenario(_running, _delete, _is_gone),
     "server-start": Scenario(_stopped, _action("os-start"), _is("active", "running")),

@@ -18,7 +18,7 @@ class Stores:
         self.folder = folder
         self.default_name = options.default_store
         self.staging = FileStore(folder / "staging", "staging")
-        self.cached = FileStore(folder / "cache", "cache")
+        self.cached = FileStore(Path(options.cache_folder or folder / "cache"), "cache")
         self._declared = {store.id: store for store in options.stores}
         self._made: dict[str, Store] = {}
         self._lock = threading.Lock()
@@ -54,7 +54,7 @@ class Stores:
         """Called before anything is served. Raises StoreError for a folder that cannot be used."""
         files = [FileStore(self._folder(store), store.id, read_only=store.read_only)
                  for store in self.declared if isinstance(store, o.FileOptions)]  # fmt: skip
-        for store in (*files, self.staging, self.cached):
+        for store in (*files, self.staging):  # without the cache a cloud runs on
             store.check()
 
     def holding(self) -> Iterator[Store]:

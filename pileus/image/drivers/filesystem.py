@@ -20,7 +20,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
-def _said(name: str) -> Iterator[None]:
+def said(name: str) -> Iterator[None]:
     """What the file system says, in a store's words; that a file is not there, it says itself."""
     try:
         yield
@@ -72,7 +72,7 @@ class FileStore:
         if self.read_only:
             raise StoreError(f"{self.name} is read-only")
         path = self.incoming / key
-        with _said(self.name):
+        with said(self.name):
             try:
                 return _FileWriter(self.name, key, born_locked(path), path, self.folder / key)
             except FileNotFoundError as error:
@@ -94,7 +94,7 @@ class FileStore:
 
     def path(self, key: str) -> Path:
         path = self.folder / key
-        with _said(self.name):
+        with said(self.name):
             if not path.is_file():
                 if not (self.folder if self.read_only else self.incoming).is_dir():
                     raise StoreError(f"the store {self.name}: its folder is not there")
@@ -102,7 +102,7 @@ class FileStore:
         return path
 
     def delete(self, key: str) -> None:
-        with _said(self.name):
+        with said(self.name):
             (self.folder / key).unlink(missing_ok=True)
 
     def keys(self) -> set[str]:
@@ -117,7 +117,7 @@ class FileStore:
 
     def being_written(self, key: str) -> bool:
         for path in (self.incoming / key, self.folder / key):  # in this order: it may move meanwhile
-            with _said(self.name), locked(path) as state:
+            with said(self.name), locked(path) as state:
                 if state == "busy":
                     return True
         return False
@@ -126,7 +126,7 @@ class FileStore:
         deleted = []
         for key in keys:
             for path in (self.incoming / key, self.folder / key):
-                with _said(self.name), locked(path) as state:
+                with said(self.name), locked(path) as state:
                     # asked under the lock: whoever had it before has told the database how it ended
                     if state == "free" and not wanted(key):
                         path.unlink(missing_ok=True)
@@ -168,7 +168,7 @@ class _FileWriter:
                 self._flush()
 
     def finish(self) -> None:
-        with _said(self._store):
+        with said(self._store):
             self._set_direct(False)
             self._flush()
             os.fdatasync(self._file)  # a row never names data that a power cut can still take away
@@ -195,7 +195,7 @@ class _FileWriter:
 
     def _put(self, view: memoryview) -> None:
         done = 0
-        with _said(self._store):
+        with said(self._store):
             while done < len(view):
                 try:
                     done += os.write(self._file, view[done:])

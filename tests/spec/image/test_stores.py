@@ -183,16 +183,17 @@ def cached(client: Client) -> dict[str, Any]:
     return {entry["image_id"]: entry for entry in client.get("/image/v2/cache").ok(200)["cached_images"]}
 
 
-def test_an_image_is_cached_on_demand_and_dropped_again(importer: Client, operator: Client) -> None:
+def test_an_image_is_cached_on_demand_and_dropped_again(wide: World, importer: Client, operator: Client) -> None:
     image, queued = active(importer), bare(importer)
     importer.get("/image/v2/cache").refused(403)
     importer.put(f"/image/v2/cache/{image['id']}").refused(403)
     operator.put(f"/image/v2/cache/{queued['id']}").refused(400, "queued")
     operator.put("/image/v2/cache/nothing").refused(404)
     operator.put(f"/image/v2/cache/{image['id']}").ok(202)
-    entry = eventually(lambda: cached(operator).get(image["id"]))
+    reconcile.fill_cache(wide.cloud)
+    entry = cached(operator)[image["id"]]
     assert entry["size"] == 5
-    eventually(lambda: operator.get("/image/v2/cache").ok(200)["queued_images"] == [])
+    assert operator.get("/image/v2/cache").ok(200)["queued_images"] == []
     operator.delete(f"/image/v2/cache/{image['id']}").ok(204)
     operator.delete(f"/image/v2/cache/{image['id']}").refused(404)
     assert image["id"] not in cached(operator)
@@ -235,7 +236,8 @@ def test_the_cache_keeps_to_its_size(wide: World, importer: Client, operator: Cl
         for _ in range(3):
             image = active(importer, bytes(400_000))
             operator.put(f"/image/v2/cache/{image['id']}").ok(202)
-            eventually(lambda image=image: image["id"] in cached(operator))
+            reconcile.fill_cache(wide.cloud)
+            assert image["id"] in cached(operator)
             images.append(image["id"])
         found = cached(operator)
         assert images[0] not in found and images[2] in found
