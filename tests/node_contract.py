@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from pileus.node import protocol as p
 from pileus.node.errors import NodeError
+from tests.volume_contract import VolumeContract
 
 MIB = 1 << 20
 BYTES = b"\0" * MIB
@@ -38,7 +39,7 @@ def spec_of(image_id: str, **changes: object) -> p.InstanceSpec:
     return p.InstanceSpec(**(args | changes))  # type: ignore[arg-type]
 
 
-class NodeContract:
+class NodeContract(VolumeContract):
     @pytest.fixture
     def node(self) -> p.Node:
         raise NotImplementedError

@@ -31,7 +31,7 @@ def command(*argv: str, seconds: int, file_size: int = 0) -> list[str]:
 def main(seconds: int, file_size: int, argv: Sequence[str]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
-        _leave(libc)
+        leave(libc)
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
@@ -55,7 +55,7 @@ def main(seconds: int, file_size: int, argv: Sequence[str]) -> None:
     os._exit(127)
 
 
-def _leave(libc: ctypes.CDLL) -> None:
+def leave(libc: ctypes.CDLL) -> None:
     """For a root folder that has the system's programs, read-only, and nothing else."""
 
     def check(result: int, what: str) -> None:

@@ -80,7 +80,10 @@ def purge(cloud: Cloud) -> None:
 def in_group(words: list[str], group: str) -> bool:
     if group in ("serve", "node"):
         return "pileus" in " ".join(words) and group in words
-    return Path(words[0]).name.startswith("qemu" if group == "qemu" else group) if words else group == ""
+    name = Path(words[0]).name if words else ""
+    if group == "qemu":
+        return name.startswith("qemu") and name != "qemu-nbd"  # which serves guests' disks until they are off
+    return name.startswith(group)
 
 
 def members(cloud: Cloud) -> dict[int, list[str]]:

@@ -173,7 +173,49 @@ class MigratingCalls(Caller):
         return self._upgraded(p.GIVE_STREAM, args)
 
 
-class NodeClient(CopyCalls, MigratingCalls):
+class VolumeCalls(Caller):
+    """Obeys `protocol.VolumeNode`."""
+
+    def ensure_volume(self, args: p.EnsureVolume) -> p.VolumeState:
+        return self._call(p.ENSURE_VOLUME, args)
+
+    def put_volume(self, args: p.PutVolume, body: Iterable[bytes]) -> p.VolumeState:
+        headers = {ARGS_HEADER: msgspec.json.encode(args).decode(), "Content-Length": str(args.size)}
+        answer = self._exchange("PUT", p.PUT_VOLUME.name, body, p.PUT_VOLUME.deadline, headers)
+        return msgspec.msgpack.decode(answer, type=p.VolumeState)
+
+    def remove_volume(self, args: p.VolumeRef) -> p.Nothing:
+        return self._call(p.REMOVE_VOLUME, args)
+
+    def extend_volume(self, args: p.ExtendVolume) -> p.Nothing:
+        return self._call(p.EXTEND_VOLUME, args)
+
+    def ensure_volume_snapshot(self, args: p.VolumeSnapshot) -> p.SnapshotState:
+        return self._call(p.ENSURE_VOLUME_SNAPSHOT, args)
+
+    def remove_volume_snapshot(self, args: p.VolumeSnapshot) -> p.Nothing:
+        return self._call(p.REMOVE_VOLUME_SNAPSHOT, args)
+
+    def revert_volume(self, args: p.VolumeSnapshot) -> p.Nothing:
+        return self._call(p.REVERT_VOLUME, args)
+
+    def export_volume(self, args: p.VolumeRef) -> p.Export:
+        return self._call(p.EXPORT_VOLUME, args)
+
+    def unexport_volume(self, args: p.VolumeRef) -> p.Nothing:
+        return self._call(p.UNEXPORT_VOLUME, args)
+
+    def list_volumes(self, args: p.Nothing = p.NOTHING) -> p.VolumeList:
+        return self._call(p.LIST_VOLUMES, args)
+
+    def attach_volume(self, args: p.AttachVolume) -> p.Nothing:
+        return self._call(p.ATTACH_VOLUME, args)
+
+    def detach_volume(self, args: p.DetachVolume) -> p.Nothing:
+        return self._call(p.DETACH_VOLUME, args)
+
+
+class NodeClient(CopyCalls, MigratingCalls, VolumeCalls):
     """Obeys `protocol.Node`."""
 
     def hello(self, args: p.Nothing = p.NOTHING) -> p.Hello:

@@ -19,6 +19,7 @@ from pileus.node.disk.copies import (
     take_back,
 )
 from pileus.node.disk.images import ImageCache, checked_id
+from pileus.node.disk.volumes import VolumeFiles
 from pileus.node.errors import NodeError
 from pileus.node.instances import DISKS, Instances
 from pileus.node.vm.hypervisor import Hypervisor
@@ -33,6 +34,7 @@ class Copies:
     _images_lock: threading.Lock
     _snapshots: Path
     _hypervisor: Hypervisor
+    _volumes: VolumeFiles
 
     def make_snapshot(self, args: p.SnapshotArgs) -> p.Stored:
         made = self._snapshot(args.snapshot_id)
@@ -92,6 +94,10 @@ class Copies:
             path = self._snapshot(args.id)
         elif args.kind == "base":
             path = self._images.path(args.id)
+        elif args.kind == "volume":
+            path = self._volumes.path(args.id)
+        elif args.kind == "volume_snapshot":
+            path = self._volumes.snapshot_path(args.id)
         else:
             path = self._instances.path(args.id) / ASIDE / checked_id(args.name)
         try:

@@ -17,8 +17,9 @@ import msgspec
 from pileus.node import protocol as p
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable
 from pileus.node.events import EventLog
-from pileus.node.fake_copies import FakeCopies, FakeInstance, stands_on
+from pileus.node.fake_copies import FakeCopies, FakeInstance, FakeVolume, stands_on
 from pileus.node.fake_moves import FakeMoves
+from pileus.node.fake_volumes import FakeVolumes
 
 GIB = 1 << 30
 # RFB's handshake (RFC 6143, 7): version, security (none), that it is well, and a screen of 640 by 480 in true colour
@@ -29,7 +30,7 @@ RFB = [
 DESIRED: dict[str, p.DesiredPower] = {"stop": "shutdown", "suspend": "suspended"}
 
 
-class FakeNode(FakeCopies, FakeMoves):
+class FakeNode(FakeCopies, FakeMoves, FakeVolumes):
     """Obeys `protocol.Node`."""
 
     def __init__(
@@ -40,6 +41,8 @@ class FakeNode(FakeCopies, FakeMoves):
         self.images: dict[str, p.Image] = {}
         self.networks: dict[str, p.MetadataArgs] = {}
         self.snapshots: dict[str, bytes] = {}
+        self.volumes: dict[str, FakeVolume] = {}
+        self.volume_snapshots: dict[str, FakeVolume] = {}
         self.calls: list[str] = []  # names, in order: for tests that ask what was done
         self.leaving: dict[str, p.Migration] = {}
         self.expected: set[str] = set()
@@ -164,6 +167,7 @@ class FakeNode(FakeCopies, FakeMoves):
             instance = self.instances.setdefault(args.server_id, FakeInstance(args.server_id))
             if missing := [d.role for d in self._plan(args.disks) if d.role not in instance.disks]:
                 raise NodeError("not_found", f"server {args.server_id} has no disk {', '.join(missing)}")
+            self.check_volumes(args.volumes)
             instance.spec, instance.domain = args, True
             if args.power == "running" and instance.power != "paused":
                 self._boot(instance)
@@ -320,6 +324,7 @@ class FakeNode(FakeCopies, FakeMoves):
             network_ids=sorted({nic.network_id for nic in nics}),
             image_id=instance.image_id,
             aside=bool(instance.aside),
+            volumes=[volume.volume_id for volume in instance.spec.volumes] if instance.spec else [],
         )
 
     def _inventory(self) -> p.Inventory:

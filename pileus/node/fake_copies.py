@@ -25,6 +25,18 @@ class FakeInstance(msgspec.Struct):
     aside: dict[str, p.Disk] = {}
 
 
+class FakeVolume(msgspec.Struct):
+    """Or a snapshot of one."""
+
+    size: int
+    content: bytes = b""  # what is not written is zero
+    port: int = 0  # exported
+
+    def written(self) -> bytes:
+        """Whole sectors as far as somebody wrote: a real node sends gigabytes of zeros after them."""
+        return self.content.ljust(max(512, -(-len(self.content) // 512) * 512), b"\0")
+
+
 def stands_on(instance: FakeInstance, image_id: str) -> bool:
     there = bool(instance.disks or instance.aside)
     return there and image_id in (instance.image_id, instance.rescue_image_id)
@@ -44,6 +56,8 @@ class FakeCopies:
     instances: dict[str, FakeInstance]
     images: dict[str, p.Image]
     snapshots: dict[str, bytes]
+    volumes: dict[str, FakeVolume]
+    volume_snapshots: dict[str, FakeVolume]
 
     def _entered(self, call: str) -> AbstractContextManager[None]:
         raise NotImplementedError
@@ -106,6 +120,10 @@ class FakeCopies:
                 found = b"\0"
             elif args.kind == "base" and args.id in self.images:
                 found = b"\0" * self.images[args.id].size
+            elif args.kind == "volume" and args.id in self.volumes:
+                found = self.volumes[args.id].written()
+            elif args.kind == "volume_snapshot" and args.id in self.volume_snapshots:
+                found = self.volume_snapshots[args.id].written()
             else:
                 raise NodeError("not_found", f"there is no {args.kind} {args.id} {args.name} on this node")
         yield found

@@ -17,7 +17,9 @@ from pileus.node import protocol as p
 from pileus.node.copies import Copies
 from pileus.node.disk.copies import ASIDE, sweep
 from pileus.node.disk.disks import ensure_disks, list_disks, plan
+from pileus.node.disk.exports import Exports
 from pileus.node.disk.images import ImageCache
+from pileus.node.disk.volumes import VolumeFiles
 from pileus.node.errors import NodeError, NodeFault, NodeUnavailable
 from pileus.node.events import EventLog
 from pileus.node.instances import Instances, Kept
@@ -32,6 +34,7 @@ from pileus.node.vm.domain import Host, console_ends, domain_xml, nic_xml
 from pileus.node.vm.hypervisor import Found, Hypervisor, Woken
 from pileus.node.vm.migration import Migrations
 from pileus.node.vm.soft_power import SoftPower
+from pileus.node.volumes import Volumes
 
 LOG = logging.getLogger("pileus.node")
 
@@ -39,7 +42,7 @@ MAINTENANCE_SECONDS = 10.0
 TAP = re.compile(r"<target dev=['\"](tap[^'\"]+)")
 
 
-class HostNode(Copies, Moves):
+class HostNode(Copies, Moves, Volumes):
     """Obeys `protocol.Node` on this host."""
 
     def __init__(self, folder: Path, name: str, libvirt_uri: str, ovsdb: str, accel: str) -> None:
@@ -50,9 +53,11 @@ class HostNode(Copies, Moves):
         self._snapshots = folder / "snapshots"
         self._snapshots.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ovs = OpenVSwitch(ovsdb)
+        self._volumes = VolumeFiles(folder / "volumes", self._images)
         self._service = MetadataService(self._asker, self._set_password)
         self._networks = Networks(folder / "networks", self._ovs, self._service)
         self._hypervisor = Hypervisor(libvirt_uri, self._on_woken, self._on_connected)
+        self._exports = Exports(folder / "exports", self._ovs.tunnel_address, self._hypervisor.owner)
         self._events = EventLog(self._inventory)
         self._soft_power = SoftPower(self._hypervisor, self._instances.locked, self._on_soft_end)
         self._migrations = Migrations(self._hypervisor, self._on_migrated)
@@ -64,6 +69,7 @@ class HostNode(Copies, Moves):
 
     def start(self) -> None:
         sweep(self._instances.folder, self._snapshots, self._images.folder)
+        self._volumes.sweep()
         self._hypervisor.start()
         threading.Thread(target=self._maintain, name="maintenance", daemon=True).start()
 
@@ -244,8 +250,9 @@ class HostNode(Copies, Moves):
 
     def _xml(self, spec: p.InstanceSpec) -> str:
         folder = self._instances.path(spec.server_id)
-        disks = list_disks(plan(spec.disks, self._images.find), folder, self._images, spec.disk_bus)
-        return domain_xml(spec, disks, str(folder / "console.log"), self._host(spec))
+        disks = list_disks(plan(spec.disks, self._images.find), folder, self._images, spec)
+        volumes = self._volume_disks(spec, len(disks))
+        return domain_xml(spec, disks, str(folder / "console.log"), self._host(spec), volumes)
 
     def _host(self, spec: p.InstanceSpec) -> Host:
         return Host(accel=self.accel, userspace_datapath=bool(spec.nics) and self._ovs.userspace)
@@ -345,7 +352,7 @@ class HostNode(Copies, Moves):
     def _maintain(self) -> None:
         """Every few seconds what could not be done at once; each part on its own, as engines come and go singly."""
         while True:
-            for work in (self._networks.reopen, self._restore, self._sweep):
+            for work in (self._networks.reopen, self._bring_back_exports, self._restore, self._sweep):
                 try:
                     work()
                 except NodeFault as e:
@@ -386,6 +393,7 @@ class HostNode(Copies, Moves):
             network_ids=sorted({nic.network_id for nic in nics}),
             image_id=next(iter(self._instances.bases_of(server_id)), ""),
             aside=(self._instances.path(server_id) / ASIDE).is_dir(),
+            volumes=[volume.volume_id for volume in kept.spec.volumes] if kept else [],
             waiting=self._soft_power.active(server_id),
         )
 

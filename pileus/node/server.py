@@ -35,7 +35,7 @@ class OpensFiles(Protocol):
 MAX_BODY = 8 << 20  # of a call that is not a stream: user data is at most 64 KiB
 CHUNK = 1 << 20
 STATUS = {"not_found": 404, "invalid": 400, "in_use": 409, "no_space": 507, "version": 426, "unavailable": 503}
-QUIET = {"events", "hello", "inventory", "has_image", "list_images", "list_instances", "console_log"}
+QUIET = {"events", "hello", "inventory", "has_image", "list_images", "list_instances", "list_volumes", "console_log"}
 
 
 class CallHandler(http.server.BaseHTTPRequestHandler):
@@ -88,7 +88,7 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(length)  # before anything is refused: hanging up on a caller who still sends confuses it
         self._check_version()
         call = p.CALLS.get(name)
-        if call is None or call in (p.PUT_IMAGE, p.PUT_DISK, p.READ_FILE):
+        if call is None or call in (p.PUT_IMAGE, p.PUT_DISK, p.PUT_VOLUME, p.READ_FILE):
             raise NodeError("invalid", f"this node knows no call {name}")
         try:
             args = msgspec.msgpack.decode(body, type=call.args)
@@ -105,6 +105,8 @@ class CallHandler(http.server.BaseHTTPRequestHandler):
         self._check_version()
         if name == p.PUT_DISK.name:
             return self.server.node.put_disk(self._header_args(name, p.PutDisk), self._chunks(self._length()))
+        if name == p.PUT_VOLUME.name:
+            return self.server.node.put_volume(self._header_args(name, p.PutVolume), self._chunks(self._length()))
         if name != p.PUT_IMAGE.name:
             raise NodeError("invalid", f"this node knows no call {name}")
         return self.server.node.put_image(self._header_args(name, p.PutImage), self._chunks(self._length()))

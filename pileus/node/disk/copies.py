@@ -34,11 +34,11 @@ def copy_aside(folder: Path, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def half_made(part: Path) -> Iterator[None]:
+def half_made(part: Path) -> Iterator[Path]:
     """It goes unless it was given its own name; one of a node that died goes when the next one starts."""
     part.unlink(missing_ok=True)
     try:
-        yield
+        yield part
     finally:
         part.unlink(missing_ok=True)
 

@@ -3,7 +3,9 @@
 import os
 import struct
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from string import ascii_lowercase
 from typing import NamedTuple
 
 from pileus.node.disk.drive import config_drive
@@ -73,17 +75,32 @@ def ensure_disks(spec: InstanceSpec, folder: Path, cache: ImageCache) -> list[Di
         part.rename(path)
     if spec.disks.rescue is None:
         (folder / "rescue.qcow2").unlink(missing_ok=True)
-    return list_disks(planned, folder, cache, spec.disk_bus)
+    return list_disks(planned, folder, cache, spec)
 
 
-def list_disks(planned: list[Planned], folder: Path, cache: ImageCache, bus: str = "virtio") -> list[Disk]:
+def device_names(count: int, spec: InstanceSpec) -> tuple[list[str], dict[str, str]]:
+    """Of so many disks of the server's own, and of its volumes.
+
+    Volumes have the names that they were given, and the others what is left; but a server that is rescued finds its own
+    disks first, behind the one that it boots from.
+    """
+    prefix = PREFIX.get(spec.disk_bus, "vd")
+    given = {volume.volume_id: volume.device for volume in spec.volumes}
+    names = [prefix + letters for letters in [*ascii_lowercase, *map("".join, product(ascii_lowercase, repeat=2))]]
+    taken = set() if spec.disks.rescue else set(given.values())
+    own = [name for name in names if name not in taken][:count]
+    free = iter([name for name in names if name not in {*own, *given.values()}])
+    return own, {volume_id: next(free) if name in own else name for volume_id, name in given.items()}
+
+
+def list_disks(planned: list[Planned], folder: Path, cache: ImageCache, spec: InstanceSpec) -> list[Disk]:
     """The planned disks as a guest will see them; NodeError not_found if one is missing."""
     disks = []
-    for n, disk in enumerate(planned):
+    names, _ = device_names(len(planned), spec)
+    for disk, device in zip(planned, names, strict=True):
         path = folder / disk.file
         if not path.exists():
             raise NodeError("not_found", f"disk {disk.role} does not exist in {folder}")
-        device = f"{PREFIX.get(bus, 'vd')}{chr(97 + n)}"
         size = disk.size or path.stat().st_size
         base, base_format = ("", "") if not disk.base else (str(cache.path(disk.base.image_id)), disk.base.format)
         disks.append(

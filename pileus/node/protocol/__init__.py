@@ -4,3 +4,4 @@
 from pileus.node.protocol.calls import *
 from pileus.node.protocol.contract import *
 from pileus.node.protocol.values import *
+from pileus.node.protocol.volumes import *

@@ -37,8 +37,21 @@ from pileus.node.protocol.values import (
     StoredList,
     StreamArgs,
 )
+from pileus.node.protocol.volumes import (
+    AttachVolume,
+    DetachVolume,
+    EnsureVolume,
+    Export,
+    ExtendVolume,
+    PutVolume,
+    SnapshotState,
+    VolumeList,
+    VolumeRef,
+    VolumeSnapshot,
+    VolumeState,
+)
 
-VERSION = 3  # refused when it differs
+VERSION = 4  # refused when it differs
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -85,6 +98,24 @@ PAUSE_MIGRATION = Call(
 END_MIGRATION = Call("end_migration", ServerRef, Nothing, 30, "give it up if it goes on; nothing of it is left")
 TAKE_STREAM = Call("take_stream", StreamArgs, Nothing, 15, "the next connection that leaves for the other host")
 GIVE_STREAM = Call("give_stream", StreamArgs, Nothing, 10, "where such a connection leads on the other host")
+ENSURE_VOLUME = Call("ensure_volume", EnsureVolume, VolumeState, 3600, "make a volume, empty or a copy, unless there")
+PUT_VOLUME = Call("put_volume", PutVolume, VolumeState, 3600, "stream a volume's bytes in, instead of what it had")
+REMOVE_VOLUME = Call("remove_volume", VolumeRef, Nothing, 30, "delete a volume; in_use while a server has it")
+EXTEND_VOLUME = Call("extend_volume", ExtendVolume, Nothing, 60, "let a volume grow; servers here that have it see it")
+ENSURE_VOLUME_SNAPSHOT = Call(
+    "ensure_volume_snapshot", VolumeSnapshot, SnapshotState, 3600, "copy a volume as it is now"
+)
+REMOVE_VOLUME_SNAPSHOT = Call("remove_volume_snapshot", VolumeSnapshot, Nothing, 30, "delete that copy")
+REVERT_VOLUME = Call(
+    "revert_volume", VolumeSnapshot, Nothing, 3600, "a volume becomes what it was; in_use while attached"
+)
+EXPORT_VOLUME = Call("export_volume", VolumeRef, Export, 30, "let other hosts reach a volume, and tell where")
+UNEXPORT_VOLUME = Call("unexport_volume", VolumeRef, Nothing, 30, "no longer")
+LIST_VOLUMES = Call("list_volumes", Nothing, VolumeList, 30, "the volumes and their snapshots on this host")
+ATTACH_VOLUME = Call("attach_volume", AttachVolume, Nothing, 60, "a server has this volume from now on")
+DETACH_VOLUME = Call(
+    "detach_volume", DetachVolume, Nothing, 60, "a server has it no more; engine if it does not let go"
+)
 ENSURE_METADATA = Call("ensure_metadata", MetadataArgs, Nothing, 30, "answer on 169.254.169.254 in a network")
 REMOVE_METADATA = Call("remove_metadata", NetworkRef, Nothing, 30, "stop answering in a network")
 SET_METADATA = Call("set_metadata", SetMetadata, Nothing, 10, "newer documents of a server which is here")
@@ -98,6 +129,8 @@ CALLS: dict[str, Call[Any, Any]] = {
         REMOVE_INSTANCE, POWER, ENSURE_NICS, DIAGNOSTICS, MAKE_SNAPSHOT, REMOVE_SNAPSHOT, PUT_ASIDE, TAKE_BACK,
         COPY_ASIDE, DROP_ASIDE, READ_FILE, PUT_DISK, CONSOLE_LOG, OPEN_CONSOLE, EXPECT_GUEST, MIGRATE, MIGRATION,
         PAUSE_MIGRATION, END_MIGRATION, TAKE_STREAM, GIVE_STREAM, ENSURE_METADATA, REMOVE_METADATA,
-        SET_METADATA, LIST_INSTANCES, EVENTS,
+        SET_METADATA, LIST_INSTANCES, EVENTS, ENSURE_VOLUME, PUT_VOLUME, REMOVE_VOLUME, EXTEND_VOLUME,
+        ENSURE_VOLUME_SNAPSHOT, REMOVE_VOLUME_SNAPSHOT, REVERT_VOLUME, EXPORT_VOLUME, UNEXPORT_VOLUME, LIST_VOLUMES,
+        ATTACH_VOLUME, DETACH_VOLUME,
     )
 }  # fmt: skip

@@ -39,6 +39,19 @@ from pileus.node.protocol.values import (
     StoredList,
     StreamArgs,
 )
+from pileus.node.protocol.volumes import (
+    AttachVolume,
+    DetachVolume,
+    EnsureVolume,
+    Export,
+    ExtendVolume,
+    PutVolume,
+    SnapshotState,
+    VolumeList,
+    VolumeRef,
+    VolumeSnapshot,
+    VolumeState,
+)
 
 
 class CopyingNode(Protocol):
@@ -97,7 +110,47 @@ class MigratingNode(Protocol):
         """Whoever takes the socket closes it."""
 
 
-class Node(CopyingNode, MigratingNode, Protocol):
+class VolumeNode(Protocol):
+    """The part of a node's work that is about volumes. `read_file` sends them and their snapshots."""
+
+    def ensure_volume(self, args: EnsureVolume) -> VolumeState:
+        """In volume create, after a source image was put. Again: as it is. NodeError not_found, invalid, no_space."""
+
+    def put_volume(self, args: PutVolume, body: Iterable[bytes]) -> VolumeState:
+        """A backup that is restored, a volume that moves here. NodeError in_use while a server has it."""
+
+    def remove_volume(self, args: VolumeRef) -> Nothing:
+        """Undo of ensure_volume, and volume delete. Its snapshots stay."""
+
+    def extend_volume(self, args: ExtendVolume) -> Nothing:
+        """On the volume's host, and then on every other host whose servers have it. NodeError invalid if it is larger."""
+
+    def ensure_volume_snapshot(self, args: VolumeSnapshot) -> SnapshotState:
+        """Who has the volume on this host stands still meanwhile. The copy needs the volume no more."""
+
+    def remove_volume_snapshot(self, args: VolumeSnapshot) -> Nothing:
+        """Undo of ensure_volume_snapshot, and snapshot delete."""
+
+    def revert_volume(self, args: VolumeSnapshot) -> Nothing:
+        """Revert to snapshot."""
+
+    def export_volume(self, args: VolumeRef) -> Export:
+        """Before a server on another host is given the volume. Again: the same place, after a restart too."""
+
+    def unexport_volume(self, args: VolumeRef) -> Nothing:
+        """Undo of export_volume, when the last such server gave it back."""
+
+    def list_volumes(self, args: Nothing = NOTHING) -> VolumeList:
+        """By the reconcile task and fsck; also how much room there is."""
+
+    def attach_volume(self, args: AttachVolume) -> Nothing:
+        """To a server here, running or not; a failure leaves it without. NodeError not_found, engine."""
+
+    def detach_volume(self, args: DetachVolume) -> Nothing:
+        """Undo of attach_volume. A guest is asked several times; when it keeps the volume: engine, and it has it still."""
+
+
+class Node(CopyingNode, MigratingNode, VolumeNode, Protocol):
     """What a node does. Any call may raise NodeUnavailable (retry later) or NodeError (engine or arguments said no)."""
 
     def hello(self, args: Nothing = NOTHING) -> Hello:

@@ -5,6 +5,8 @@ from typing import Any, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from pileus.node.protocol.volumes import AttachedVolume
+
 PowerState = Literal["nostate", "running", "paused", "shutdown", "crashed", "suspended"]
 DesiredPower = Literal["running", "shutdown", "suspended"]
 
@@ -129,10 +131,10 @@ class StoredList(Struct, frozen=True):
 
 
 class FileRef(Struct, frozen=True, kw_only=True):
-    """A snapshot by its id, a base image by its id, or a disk of a server that was put aside, by its file's name."""
+    """A snapshot, a base image, a volume or its snapshot by its id, or a disk put aside by its server and file name."""
 
-    kind: Literal["snapshot", "base", "aside"]
-    id: str  # of the snapshot, the image, or the server
+    kind: Literal["snapshot", "base", "aside", "volume", "volume_snapshot"]
+    id: str  # of the snapshot, the image, the volume, or the server
     name: str = ""
 
 
@@ -225,6 +227,7 @@ class InstanceSpec(Struct, frozen=True, kw_only=True):
     user_id: str = ""
     flavor: str = ""
     disk_bus: str = "virtio"
+    volumes: list[AttachedVolume] = []
     power: DesiredPower = "running"
 
 
@@ -246,6 +249,7 @@ class InstanceState(Struct, frozen=True, kw_only=True):
     image_id: str = ""
     waiting: bool = False  # a soft stop or reboot is going on
     aside: bool = False  # disks put aside, while the server is tried elsewhere or in another size
+    volumes: list[str] = []  # ids of those it was told to have
 
 
 class PowerArgs(Struct, frozen=True, kw_only=True):

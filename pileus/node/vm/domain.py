@@ -1,13 +1,24 @@
 """A server as libvirt's domain description: a pure function, so that what a guest will be has plain tests."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from pileus.node.protocol import Disk, InstanceSpec, Nic
+from pileus.node.protocol import AttachedVolume, Disk, InstanceSpec, Nic
 from pileus.node.vif.ovs import BRIDGE
 
 NAMESPACE = "https://pileus.dev/xmlns/libvirt/1"
+RECONNECT_SECONDS = 900  # a guest's requests wait so long for another host that exports its volume
 OFFLOADS_OFF = {"csum": "off", "gso": "off", "tso4": "off", "tso6": "off", "ecn": "off", "ufo": "off"}
+
+
+class VolumeDisk(NamedTuple):
+    """A volume as one of a guest's disks on this host."""
+
+    volume: AttachedVolume
+    device: str
+    bus: str
+    path: str = ""  # of a file
 
 
 class Host(NamedTuple):
@@ -27,7 +38,9 @@ def server_of(name: str, uuid: str) -> str | None:
     return uuid if name == domain_name(uuid) else None
 
 
-def domain_xml(spec: InstanceSpec, disks: list[Disk], console_log: str, host: Host) -> str:
+def domain_xml(
+    spec: InstanceSpec, disks: list[Disk], console_log: str, host: Host, volumes: Sequence[VolumeDisk] = ()
+) -> str:
     domain = ET.Element("domain", type="kvm" if host.accel == "kvm" else "qemu")
     _text(domain, "name", domain_name(spec.server_id))
     _text(domain, "uuid", spec.server_id)
@@ -45,7 +58,9 @@ def domain_xml(spec: InstanceSpec, disks: list[Disk], console_log: str, host: Ho
     for event, then in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
         _text(domain, event, then)
     devices = ET.SubElement(domain, "devices")
-    devices.extend(_disk(disk, spec.disk_bus) for disk in disks)
+    found = [(disk.device, _disk(disk, spec.disk_bus)) for disk in disks]
+    found += [(volume.device, _volume(volume)) for volume in volumes]
+    devices.extend(element for _, element in sorted(found, key=lambda one: (len(one[0]), one[0])))  # it boots the first
     devices.extend(_nic(nic, host) for nic in spec.nics)
     devices.append(_serial(console_log))
     devices.extend(_screen())
@@ -131,6 +146,38 @@ def _base(disk: Disk) -> ET.Element:
     ET.SubElement(source, "seclabel", model="dac", relabel="no")
     ET.SubElement(base, "backingStore")
     return base
+
+
+def _volume(disk: VolumeDisk) -> ET.Element:
+    volume = disk.volume
+    element = ET.Element("disk", type="file" if volume.kind == "file" else "network", device="disk")
+    ET.SubElement(element, "driver", name="qemu", type="raw", cache="writeback", discard="unmap")
+    element.append(volume_source(disk))
+    ET.SubElement(element, "target", dev=disk.device, bus=disk.bus)
+    _text(element, "serial", volume.volume_id)
+    if volume.read_only:
+        ET.SubElement(element, "readonly")
+    if volume.shared:
+        ET.SubElement(element, "shareable")
+    return element
+
+
+def volume_source(disk: VolumeDisk) -> ET.Element:
+    """A file is QEMU's already and stays so: who exports it to others is of the same user."""
+    volume = disk.volume
+    if volume.kind == "file":
+        source = ET.Element("source", file=disk.path)
+        ET.SubElement(source, "seclabel", model="dac", relabel="no")
+        return source
+    source = ET.Element("source", protocol="nbd", name=volume.volume_id)
+    ET.SubElement(source, "host", name=volume.address, port=str(volume.port))
+    ET.SubElement(source, "reconnect", delay=str(RECONNECT_SECONDS))
+    return source
+
+
+def volume_xml(disk: VolumeDisk) -> str:
+    """One volume, to be plugged in."""
+    return ET.tostring(_volume(disk), encoding="unicode")
 
 
 def _nic(nic: Nic, host: Host) -> ET.Element:

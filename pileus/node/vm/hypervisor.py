@@ -7,7 +7,9 @@ not at all.
 
 import contextlib
 import logging
+import os
 import queue
+import re
 import threading
 import time
 import xml.etree.ElementTree as ET
@@ -133,7 +135,7 @@ class Hypervisor:
 
     def start_domain(self, server_id: str, afresh: bool = True) -> None:
         """From its disks, or, if not afresh, from the memory that `save` wrote, where there is some."""
-        domain = self._get(server_id)
+        domain = self.domain(server_id)
         with translated("starting the domain"):
             if not domain.isActive():
                 domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT if afresh else 0)
@@ -141,20 +143,20 @@ class Hypervisor:
                 domain.resume()
 
     def pause(self, server_id: str) -> None:
-        domain = self._get(server_id)
+        domain = self.domain(server_id)
         with translated("pausing the domain"):
             if domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
                 domain.suspend()
 
     def unpause(self, server_id: str) -> None:
-        domain = self._get(server_id)
+        domain = self.domain(server_id)
         with translated("letting the domain go on"):
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 domain.resume()
 
     def save(self, server_id: str) -> None:
         """Its memory to disk, and off."""
-        domain = self._get(server_id)
+        domain = self.domain(server_id)
         with translated("suspending the domain"):
             if domain.isActive():
                 domain.managedSave(0)
@@ -176,7 +178,7 @@ class Hypervisor:
 
     def plug(self, server_id: str, wanted: dict[str, str]) -> None:
         """Give a running guest these interfaces (XML by MAC), and take others away. One that is off has none to plug."""
-        domain = self._get(server_id)
+        domain = self.domain(server_id)
         if not domain.isActive():
             return
         has = _interfaces(domain)
@@ -187,7 +189,7 @@ class Hypervisor:
             _unplug(domain, mac, has[mac])
 
     def diagnostics(self, server_id: str, power: PowerState) -> Diagnostics:
-        domain = self._get(server_id)
+        domain = self.domain(server_id)
         with translated("domain statistics"):
             ((_, told),) = self._open().domainListGetStats([domain], 0, 0)
         return diagnostics_of(told, power)
@@ -199,7 +201,7 @@ class Hypervisor:
             | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE | libvirt.VIR_MIGRATE_NON_SHARED_INC | libvirt.VIR_MIGRATE_AUTO_CONVERGE
         )  # fmt: skip
         wanted = {libvirt.VIR_MIGRATE_PARAM_URI: memory_uri, libvirt.VIR_MIGRATE_PARAM_DISKS_URI: disks_uri}
-        domain = self._get(server_id)
+        domain = self.domain(server_id)
         with translated("migrating the domain"):
             domain.migrateToURI3(libvirt_uri, wanted, flags)
 
@@ -219,7 +221,7 @@ class Hypervisor:
 
     def press_button(self, server_id: str) -> None:
         """Ask the guest, as the power button of a machine does; it may not listen."""
-        domain = self._get(server_id)
+        domain = self.domain(server_id)
         with translated("asking the guest to shut down"):
             if domain.isActive():
                 domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
@@ -246,6 +248,24 @@ class Hypervisor:
                 if e.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                     raise
 
+    # --- for those who do more with it ---
+
+    def domain(self, server_id: str) -> Any:
+        """libvirt's own."""
+        domain = self._find(server_id)
+        if domain is None:
+            raise NodeError("not_found", f"server {server_id} has no domain on this node")
+        return domain
+
+    def owner(self) -> tuple[int, int]:
+        """The user and group that QEMU runs as, and whose its disks must be."""
+        _, _, capabilities = self.facts()
+        for model in ET.fromstring(capabilities).iterfind("host/secmodel"):  # noqa: S314 (libvirt's own words)
+            label = model.findtext("baselabel[@type='qemu']") or ""
+            if model.findtext("model") == "dac" and (found := re.fullmatch(r"\+(\d+):\+(\d+)", label)):
+                return int(found[1]), int(found[2])
+        return os.geteuid(), os.getegid()
+
     # --- inside ---
 
     def _open(self) -> Any:
@@ -261,12 +281,6 @@ class Hypervisor:
                 if e.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                     return None
                 raise
-
-    def _get(self, server_id: str) -> Any:
-        domain = self._find(server_id)
-        if domain is None:
-            raise NodeError("not_found", f"server {server_id} has no domain on this node")
-        return domain
 
     def _run_events(self) -> None:
         timer = libvirt.virEventAddTimeout(1000, lambda *_: None, None)  # so that the loop sees the end
