@@ -87,6 +87,22 @@ def test_an_image_begins_where_its_snapshot_is_protected(ceph: Ceph, declared: d
     assert [(found["name"], found["protected"]) for found in snapshots] == [("snap", "true")]
 
 
+def test_a_part_is_read_from_where_it_begins(ceph: Ceph, store: Store) -> None:  # noqa: F811
+    content = os.urandom(40 * MIB)
+    written(store, "key", content)
+    before = _sent(ceph)
+    assert read(store, "key", 39 * MIB + 7, 1000) == content[39 * MIB + 7 :][:1000]
+    assert read(store, "key", 38 * MIB + 1) == content[38 * MIB + 1 :]
+    assert _sent(ceph) - before < 10 * MIB
+    with pytest.raises(StoreError, match="broke off"):
+        read(store, "key", 39 * MIB, 2 * MIB)
+
+
+def _sent(ceph: Ceph) -> int:
+    """How many bytes the OSD has given to clients."""
+    return int(json.loads(ceph.run("ceph", "tell", "osd.0", "perf", "dump"))["osd"]["op_out_bytes"])
+
+
 def test_a_pool_that_is_not_there_is_told(declared: dict[str, Any], tmp_path: Path) -> None:
     gone = Stores(o.load({"stores": [{**declared, "pool": "nowhere"}]}), tmp_path / "images")["ceph"]
     for ask in (lambda: gone.read("key"), gone.keys, lambda: gone.delete("key")):

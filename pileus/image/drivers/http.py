@@ -44,7 +44,11 @@ class HttpStore:
             answer = download(urldefrag(key).url, self.rules, headers=headers)
         except WebError as error:
             raise StoreError(str(error)) from None
-        return _bytes(answer, 0 if "Content-Range" in answer.headers else offset, length)
+        given = answer.headers.get("Content-Range", "")
+        if given and not given.replace(" ", "").startswith(f"bytes{offset}-"):
+            answer.close()
+            raise StoreError(f"the server was asked for bytes from {offset} on, and gave {given[:100]!r}")
+        return _bytes(answer, 0 if given else offset, length)
 
     def path(self, key: str) -> Path | None:
         return None

@@ -7,10 +7,12 @@ which is what it sees too when the controller dies.
 import contextlib
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from pileus.image.drivers import rbd_range
 from pileus.image.drivers.base import StoreError, StoreFull
 from pileus.image.drivers.remote import Parts, RemoteStore
 from pileus.image.options import RbdOptions
@@ -59,22 +61,22 @@ class RbdStore(RemoteStore):
         self.run("info", key)
         return self._chunks(key, offset, length)
 
-    def _chunks(self, key: str, skip: int, left: int | None) -> Iterator[bytes]:
-        program = subprocess.Popen(
-            self.command("export", "--no-progress", key, "-"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+    def _chunks(self, key: str, offset: int, left: int | None) -> Iterator[bytes]:
+        command = self.command("export", "--no-progress", key, "-")
+        if offset:  # `export` begins at the beginning
+            where = (self.options.config, self.options.user, self.options.pool, key)
+            length = "" if left is None else str(left)
+            command = [sys.executable, "-I", "-S", rbd_range.__file__, *where, str(offset), length]
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         output = program.stdout
         if output is None:
             return
         try:
             while (left is None or left > 0) and (chunk := output.read(CHUNK)):
-                part = chunk[skip:] if skip else chunk
-                skip = max(0, skip - len(chunk))
-                part = part if left is None else part[:left]
+                part = chunk if left is None else chunk[:left]
                 left = None if left is None else left - len(part)
-                if part:
-                    yield part
-            if left is None and program.wait(SECONDS):
+                yield part
+            if left or (left is None and program.wait(SECONDS)):
                 raise StoreError(f"{self.name}: the download broke off")
         finally:
             output.close()

@@ -218,6 +218,20 @@ def test_a_download_of_remote_data_fills_the_cache_and_is_served_from_it(
     assert image["id"] not in cached(operator)
 
 
+def test_a_part_of_an_image_on_the_web_is_that_part_or_refused(importer: Client, web: Web) -> None:
+    content = bytes(range(256)) * 10_000
+    image = bare(importer)
+    given(importer, image, web.put("/ranges", content)).ok(202)
+    ended(importer, image)
+    part, path = {"range": "bytes=2000001-2000003"}, f"{IMAGES}/{image['id']}/file"
+    assert importer.request("GET", path, headers=part).ok(206) == content[2000001:2000004]
+    web.deaf.add("/ranges")
+    assert importer.request("GET", path, headers=part).ok(206) == content[2000001:2000004]
+    web.deaf.clear()
+    web.wrong.add("/ranges")
+    importer.request("GET", path, headers=part).refused(503, "cannot be read")
+
+
 def test_remote_data_that_changed_is_not_cached(importer: Client, operator: Client, web: Web) -> None:
     image = bare(importer)
     given(importer, image, web.put("/changing", b"first")).ok(202)

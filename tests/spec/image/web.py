@@ -7,11 +7,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Web:
-    """`files` maps paths to bytes or, for a redirect, to an address. `cut` ones promise more than they give."""
+    """`files` maps paths to bytes or, for a redirect, to an address. `cut` ones promise more than they give.
+
+    `deaf` ones hear no ranges; `wrong` ones give another than they were asked for.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes | str] = {}
         self.cut: set[str] = set()
+        self.deaf: set[str] = set()
+        self.wrong: set[str] = set()
         self.asked: list[str] = []
         web = self
 
@@ -50,9 +55,10 @@ class Web:
             request.end_headers()
             return
         begin, end, status = 0, len(found), 200
-        if (wanted := request.headers.get("Range", "")).startswith("bytes="):
+        if (wanted := request.headers.get("Range", "")).startswith("bytes=") and request.path not in self.deaf:
             first, _, last = wanted[6:].partition("-")
-            begin, end, status = int(first), int(last) + 1 if last else len(found), 206
+            begin = int(first) + (request.path in self.wrong)
+            end, status = int(last) + 1 if last else len(found), 206
         request.send_response(status)
         if status == 206:
             request.send_header("Content-Range", f"bytes {begin}-{end - 1}/{len(found)}")
