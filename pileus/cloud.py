@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pileus import identity, network, services
+from pileus import block_storage, identity, network, services
 from pileus.core import policy, schema
 from pileus.core.context import Context
 from pileus.core.db import Database
@@ -22,6 +22,7 @@ def prepare(settings: Settings) -> Database:
     schema.upgrade(db)
     identity.bootstrap(db, settings)
     network.bootstrap(db, settings)
+    block_storage.bootstrap(db, settings)
     return db
 
 

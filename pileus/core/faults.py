@@ -30,9 +30,16 @@ def identity(fault: Fault) -> Body:
 
 
 def compute(fault: Fault) -> Body:
-    """Compute API guide, "Faults"; also block storage's form."""
+    """Compute API guide, "Faults"."""
     word = _COMPUTE_WORDS.get(fault.status, "computeFault")
     return fault.status, {word: {"code": fault.status, "message": fault.message, **fault.extra}}
+
+
+def block_storage(fault: Fault) -> Body:
+    """Compute's form; what is over a quota is too large."""
+    status = 413 if fault.kind == "OverQuota" else fault.status
+    word = _COMPUTE_WORDS.get(status, "computeFault")
+    return status, {word: {"code": status, "message": fault.message, **fault.extra}}
 
 
 def network(fault: Fault) -> Body:

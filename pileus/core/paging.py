@@ -120,6 +120,32 @@ def page(
     return Page(rows[::-1] if reverse else rows, more, reverse)
 
 
+def count(
+    rq: Request,
+    struct: type[Row],
+    where: Iterable[Where] = (),
+    *,
+    clauses: tuple[tuple[str, Any, dict[str, Any]], ...] = (),
+) -> int:
+    """How many rows the conditions leave, over all pages."""
+    shape = tables.shape(struct)
+    conditions = list(where)
+    key = (
+        "count of page",
+        struct,
+        tuple((c.column, c.operator, isinstance(c.value, list)) for c in conditions),
+        tuple(name for name, _, _ in clauses),
+    )
+
+    def build() -> Any:
+        return sa.select(sa.func.count()).select_from(_build(shape, conditions, [], None, None, clauses).subquery())
+
+    values = {f"where_{n}": c.value for n, c in enumerate(conditions) if c.operator not in ("null", "notnull")}
+    for _, _, more_values in clauses:
+        values.update(more_values)
+    return int(rq.tx.scalar(rq.tx.db.cached(key, build), **values))
+
+
 def _total(sort: Iterable[Sort], primary: tuple[str, ...]) -> list[Sort]:
     """An order that leaves no two rows equal: the primary key decides last; a key given twice says nothing new."""
     order: list[Sort] = []

@@ -35,6 +35,8 @@ CATALOG = [
     ("placement", "placement", "/placement", False),
     ("network", "neutron", "/network", False),
     ("image", "glance", "/image", True),
+    ("block-storage", "cinder", "/volume/v3", False),
+    ("volumev3", "cinderv3", "/volume/v3", False),
 ]
 # what else services ask about: registered without an end, for operators to set limits of
 LIMITED = {

@@ -7,7 +7,7 @@ from typing import Any
 from pileus.core import saga
 from tests.harness import Client, eventually
 
-N, K, C, G = "/network/v2.0", "/identity/v3", "/compute/v2.1", "/image/v2"
+N, K, C, G, V = "/network/v2.0", "/identity/v3", "/compute/v2.1", "/image/v2", "/volume/v3"
 F = f"{K}/OS-FEDERATION"
 PATCH = [{"op": "replace", "path": "/name", "value": "x"}, {"op": "add", "path": "/os_distro", "value": "tiny"}]
 # `$port` is the id of a port made before; `{$server}` in a path likewise
@@ -66,6 +66,10 @@ MAKE: list[tuple[str, str, Any]] = [
     ("POST", f"{G}/images/$image/members", {"member": "$project"}),
     ("PUT", f"{G}/images/$image/members/$project", {"status": "accepted"}),
     ("PATCH", f"{G}/images/$image", PATCH),
+    ("POST", f"{V}/volumes", {"volume": {"name": "v", "size": 1, "metadata": {"a": "b"}, "availability_zone": "nova",
+                                         "volume_type": "__DEFAULT__", "imageRef": "$image"},
+                              "OS-SCH-HNT:scheduler_hints": {"same_host": []}}),
+    ("PUT", f"{V}/volumes/$volume", {"volume": {"name": "w", "description": "d", "metadata": {"a": "c"}}}),
     ("POST", f"{N}/address-scopes", {"address_scope": {"name": "s", "ip_version": 4}}),
     ("POST", f"{N}/subnetpools", {"subnetpool": {"name": "s", "prefixes": ["10.%d.0.0/16"], "default_prefixlen": 26,
                                                  "address_scope_id": "$address_scope"}}),

@@ -35,6 +35,7 @@ HEADERS = [
     {"content-type": "text/plain"}, {"content-type": "application/octet-stream"}, {"content-type": ""},
     {"content-type": "application/openstack-images-v2.1-json-patch"}, {"content-type": "application/json; charset=latin-1"},
     {"openstack-api-version": "compute latest"}, {"openstack-api-version": "compute 2.37"}, {"openstack-api-version": "x"},
+    {"openstack-api-version": "volume latest"}, {"openstack-api-version": "volume 3.30"},
     {"openstack-api-version": "compute 2.90"}, {"openstack-api-version": "compute 2.60"},
     {"x-openstack-nova-api-version": "2"},
     {"range": "bytes=0-"}, {"range": "bytes=5-2"}, {"range": "bytes=-0"}, {"range": "lines=1"}, {"if-match": "*"},

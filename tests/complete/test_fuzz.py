@@ -157,7 +157,7 @@ def test_every_service_is_shaken() -> None:
     assert set(services.SERVICES) == set(SERVICES), "add the service to SERVICES, so that its routes are fuzzed"
 
 
-SERVICES = ["identity", "image", "network", "compute"]
+SERVICES = ["identity", "image", "network", "block_storage", "compute"]
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -30,7 +30,7 @@ PUBLIC = {
     "POST /identity/v2.0/tokens", "GET /identity/v2.0", "GET /identity/v2.0/extensions",
     "GET /identity/v2.0/extensions/{alias}",
     "GET /identity/", "GET /identity/v3", "GET /compute/", "GET /compute/v2.1/", "GET /image/", "GET /image/versions",
-    "GET /network/", "GET /network/v2.0/", "GET /placement/",
+    "GET /network/", "GET /network/v2.0/", "GET /placement/", "GET /volume/", "GET /volume/v3/",
     "WEBSOCKET /compute/console", "GET /compute/novnc/{file:path}",  # a console's own token is in its address
     "POST /identity/v3/auth/OS-FEDERATION/saml2", "POST /identity/v3/auth/OS-FEDERATION/saml2/ecp",
     "GET /identity/v3/OS-FEDERATION/saml2/metadata",
@@ -52,6 +52,7 @@ PUBLIC = {
 WORDS = {
     "admin_or_owner", "admin_api", "admin_required", "owner", "context_is_admin", "project_member_api", "project_reader_api",
     "project_manager_api", "project_member_or_admin", "project_reader_or_admin", "project_manager_or_admin",
+    "xena_system_admin_or_project_reader", "xena_system_admin_or_project_member",
     "cloud_admin", "service_role", "service_or_admin", "token_subject", "admin_or_token_subject",
     "service_admin_or_token_subject", "default", "identity:revocation_list", "metadef_default",
     "modify_task",  # OpenStack's, and guards nothing there either

@@ -1,9 +1,11 @@
 """For each saga: how it comes to be started, and what must be true once it is done. A new saga gets a line here."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from pileus.block_storage import reconcile as block_storage
+from pileus.block_storage.store import Attachment, Volume
 from pileus.compute import hosts
 from pileus.compute.sagas.restore import RESTORE
 from pileus.compute.store import Claim, Server, ServerPort
@@ -43,6 +45,7 @@ class Stage:
         with self.cloud.db.write() as tx:
             for name, node in self.nodes.items():
                 hosts.report(tx, name, node.inventory())
+        block_storage.look(self.cloud)
 
     @property
     def nodes(self) -> dict[str, Any]:
@@ -81,9 +84,11 @@ class Stage:
     def effects(self) -> dict[str, Any]:
         """Everything that a saga may leave behind."""
         driver = self.cloud.drivers["network"]
+        volumes = self.cloud.drivers["block_storage"]
         with self.cloud.db.read() as tx:
             ports = sorted(port.id for port in tx.select(Port) if not port.device_owner.startswith("network:"))
             interfaces = tx.count(ServerPort)
+            attachments = sorted(one.server_id for one in tx.select(Attachment))
             claims = sorted((claim.server_id, claim.host) for claim in tx.select(Claim))
         return {
             "guests": {
@@ -95,6 +100,8 @@ class Stage:
             "claims": claims,
             "ports": ports,
             "interfaces": interfaces,
+            "volumes": sorted((host, *one) for host in volumes.hosts() for one in _held(volumes.stored(host))),
+            "attachments": attachments,
             "image data": self._stray_data(),
             "switch ports": sorted(key for key in driver.rows if key[0] == "port" and key[1] in ports),
         }
@@ -165,8 +172,19 @@ def _message(stage: Stage, image_id: str) -> str | None:
     return tasks[-1]["message"] if tasks[-1]["status"] == "failure" else None
 
 
+def _told(stage: Stage, volume_id: str) -> str | None:
+    messages = stage.client.at("3.71", "volume").get(f"{VOLUME}/messages?resource_uuid={volume_id}").ok(200)["messages"]
+    return str(messages[0]["user_message"]) if messages else None
+
+
+def _held(stored: list[Any]) -> Iterator[tuple[Any, ...]]:
+    return ((one.volume_id, one.name, one.size_gb, one.exported, *one.snapshots) for one in stored)
+
+
 SERVER = Thing(SERVERS, _fault)
 IMAGE = Thing(images.IMAGES, _message)
+VOLUME = "/volume/v3"
+STORAGE = Thing(f"{VOLUME}/volumes", _told)
 
 
 class Scenario(NamedTuple):
@@ -177,6 +195,7 @@ class Scenario(NamedTuple):
     done: Callable[[Stage, str], bool]
     undoes: bool = False  # a failure takes back all its effects at once; others leave the thing to be deleted
     of: Thing = SERVER
+    firm: bool = False  # while it is at work, the thing cannot be deleted
 
 
 def _nothing(stage: Stage) -> str:
@@ -349,7 +368,42 @@ def _is_stored(*stores: str) -> Callable[[Stage, str], bool]:
     return done
 
 
+def _make_volume(stage: Stage, _: str) -> str:
+    made = stage.client.post(f"{VOLUME}/volumes", {"volume": {"size": 1}}).ok(202)
+    return str(made["volume"]["id"])
+
+
+def _made_volume(stage: Stage) -> str:
+    volume_id = _make_volume(stage, "")
+    stage.run()
+    assert _volume_is("available")(stage, volume_id)
+    return volume_id
+
+
+def _volume_is(status: str, size: int = 1) -> Callable[[Stage, str], bool]:
+    def done(stage: Stage, volume_id: str) -> bool:
+        with stage.cloud.db.read() as tx:
+            volume = tx.find(Volume, id=volume_id)
+        if volume is None or volume.host is None:
+            return False
+        held = {one.volume_id: one.size_gb for one in stage.cloud.drivers["block_storage"].stored(volume.host)}
+        return (volume.status, volume.size, held.get(volume_id)) == (status, size, size)
+
+    return done
+
+
+def _delete_volume(stage: Stage, volume_id: str) -> str:
+    stage.client.delete(f"{VOLUME}/volumes/{volume_id}").ok(202)
+    return volume_id
+
+
+def _volume_is_gone(stage: Stage, volume_id: str) -> bool:
+    return not STORAGE.exists(stage, volume_id)
+
+
 SCENARIOS = {
+    "volume-create": Scenario(_nothing, _make_volume, _volume_is("available"), undoes=True, of=STORAGE, firm=True),
+    "volume-delete": Scenario(_made_volume, _delete_volume, _volume_is_gone, of=STORAGE),
     "image-import": Scenario(_staged, _import, _is_stored("cheap", "file"), of=IMAGE),
     "image-location": Scenario(_queued, _locate, _is_stored("web"), undoes=True, of=IMAGE),
     "server-create": Scenario(_nothing, _create, _is("active", "running"), undoes=True),

@@ -1,0 +1,1 @@
+"""What clients send and see: one module a resource."""
