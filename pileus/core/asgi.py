@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 import socket
-import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import unquote
 
 from pileus.core import file_bodies, websockets
-from pileus.core.errors import BadRequest, TooLarge
+from pileus.core.errors import TooLarge
 from pileus.core.pool import Pool
+from pileus.core.uploads import CUT, ClientGone, Messages, Pieces
 from pileus.core.wire import FileBody, Request, Response
 
 Message = MutableMapping[str, Any]
@@ -20,15 +19,8 @@ Send = Callable[[Message], Awaitable[None]]
 Handle = Callable[[Request], Response]
 
 MAX_BODY = 8 << 20  # JSON bodies; a server's user data and files stay well below
-ENOUGH = 1 << 19  # of an upload, to wake its thread: the server's pieces reach a MiB
-SILENCE = 60  # seconds without a byte after which an upload's client counts as gone
-
-
-class ClientGone(BadRequest):
-    """The client closed the connection before its body was complete."""
-
-
 STREAM, SLOW = "stream", "slow"
+EXTENSION = "pileus.connection"  # in the ASGI scope, where the server can more than ASGI (`core/bodies.py`)
 
 
 class Edge:
@@ -61,9 +53,9 @@ class Edge:
             return
         rq = _request(scope)
         kind = self.kind(rq)
+        connection = scope.get("extensions", {}).get(EXTENSION)
         if kind == STREAM:
-            rq.upload = Upload(receive, asyncio.get_running_loop())
-            response = await self.stream_pool.run(self.handle, rq)
+            response = await self._stream(rq, receive, connection)
         else:
             try:
                 rq.body = await _body(receive)
@@ -72,8 +64,17 @@ class Edge:
             except TooLarge as error:
                 rq.refused = error
             response = await (self._own(SLOW) if kind == SLOW else self.pool).run(self.handle, rq)
-        whole = "http.response.pathsend" in scope.get("extensions", {})
-        await self._send(response, rq, send, receive, whole)
+        await self._send(response, rq, send, receive, connection)
+
+    async def _stream(self, rq: Request, receive: Receive, connection: Any) -> Response:
+        lent = connection.lend() if connection else None
+        rq.upload = lent or Pieces(Messages(receive, asyncio.get_running_loop()))
+        try:
+            response: Response = await self.stream_pool.run(self.handle, rq)
+        finally:
+            if lent:
+                connection.give_back(lent)
+        return response
 
     @property
     def stream_pool(self) -> Pool:
@@ -90,7 +91,7 @@ class Edge:
         for pool in (self.pool, *self._pools.values()):
             pool.stop()
 
-    async def _send(self, response: Response, rq: Request, send: Send, receive: Receive, whole: bool) -> None:
+    async def _send(self, response: Response, rq: Request, send: Send, receive: Receive, connection: Any) -> None:
         headers = [(key.encode("latin-1"), str(value).encode("utf-8")) for key, value in response.headers.items()]
         body = response.body
         start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
@@ -100,10 +101,12 @@ class Edge:
             await send(start)
             await send({"type": "http.response.body", "body": b"" if rq.method == "HEAD" else body})
             return
+        if isinstance(body, FileBody) and "content-length" not in response.headers:
+            headers.append((b"content-length", str(file_bodies.length(body)).encode()))
         await send(start)
-        if whole and rq.method != "HEAD" and isinstance(body, FileBody) and await self.stream_pool.run(_at_once, body):
-            # the server reads and sends it by itself: half the work of handing it over in chunks
-            await send({"type": "http.response.pathsend", "path": str(body.path)})
+        file = connection and rq.method != "HEAD" and isinstance(body, FileBody)
+        if file and await self.stream_pool.run(file_bodies.in_memory, body):
+            await self._send_file(body, send, connection)  # a third of the work of handing it over in chunks
             return
         if isinstance(body, socket.socket):
             raise TypeError("only a websocket is answered with a socket")
@@ -114,6 +117,15 @@ class Edge:
         finally:
             await self.stream_pool.run(_release, body, chunks)
         await send({"type": "http.response.body", "body": b""})
+
+    async def _send_file(self, body: Any, send: Send, connection: Any) -> None:
+        try:
+            with contextlib.suppress(OSError):  # the client has gone
+                await connection.send_file(body.path, body.offset, file_bodies.length(body))
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            if body.after:
+                await self.stream_pool.run(body.after)
 
     async def _send_chunks(self, chunks: Iterator[bytes], send: Send, receive: Receive) -> None:
         """Read the next chunk while one is sent; stop when the client goes, of which `send` says nothing."""
@@ -130,85 +142,13 @@ class Edge:
                 coming.exception()  # heard of, also when nobody waits for the chunk any more
 
 
-class Upload(Iterator[bytes]):
-    """A request's body for a thread: the server's own pieces, of which the next few are read while the thread works."""
-
-    def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop):
-        self._receive = receive
-        self._loop = loop
-        self._batches: SimpleQueue[list[bytes] | ClientGone] = SimpleQueue()
-        self._batch: list[bytes] = []  # what the thread has taken, the first piece last
-        self._heard = 0.0
-        self._over = False
-
-    def __next__(self) -> bytes:
-        """Raises StopIteration at the body's true end and ClientGone when it was cut off."""
-        if self._batch:
-            return self._batch.pop()
-        if self._over:
-            raise StopIteration
-        if not self._heard:
-            self._heard = time.monotonic()
-            self._ask()
-        batch = self._next_batch()
-        if isinstance(batch, ClientGone):
-            self._over = True
-            raise batch
-        if not batch:
-            self._over = True
-            raise StopIteration
-        self._ask()
-        self._batch = batch[::-1]
-        return self._batch.pop()
-
-    def _next_batch(self) -> list[bytes] | ClientGone:
-        asked = time.monotonic()
-        while (patience := max(asked, self._heard) + SILENCE - time.monotonic()) > 0:
-            with contextlib.suppress(Empty):  # a slow client's pieces are heard before they are a batch
-                return self._batches.get(timeout=patience)
-        return ClientGone(f"The client has sent nothing for {SILENCE} seconds.")
-
-    def _ask(self) -> None:
-        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._read()))
-
-    async def _read(self) -> None:
-        try:
-            await self._read_batch()
-        except Exception as error:  # the server's own: without an answer the thread would wait for ever
-            self._batches.put(ClientGone("The request body could not be read.", detail=repr(error)))
-
-    async def _read_batch(self) -> None:
-        parts: list[bytes] = []
-        size = 0
-        while size < ENOUGH and len(parts) < 1000:  # a hostile client may send a byte at a time
-            message = await self._receive()
-            self._heard = time.monotonic()
-            if message["type"] == "http.disconnect":
-                self._batches.put(ClientGone("The client closed the connection before the body was complete."))
-                return
-            if part := message.get("body", b""):
-                parts.append(part)
-                size += len(part)
-            if not message.get("more_body", False):
-                if parts:
-                    self._batches.put(parts)
-                self._batches.put([])
-                self._receive = _ended
-                return
-        self._batches.put(parts)
-
-
-async def _ended() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
 async def _body(receive: Receive) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone("The client closed the connection before the body was complete.")
+            raise ClientGone(CUT)
         part = message.get("body", b"")
         size += len(part)
         if size > MAX_BODY:
@@ -221,10 +161,6 @@ async def _body(receive: Receive) -> bytes:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         await asyncio.sleep(0.05)
-
-
-def _at_once(body: FileBody) -> bool:
-    return file_bodies.is_whole(body) and file_bodies.in_memory(body)
 
 
 def _release(body: Any, chunks: Any) -> None:

@@ -43,11 +43,11 @@ class Inspector:
         # each sees all bytes: content that fits two formats is how one is hidden in another
         self.alive: list[Any] = [kind() for name, kind in format_inspector.ALL_FORMATS.items() if name != "raw"]
 
-    def eat(self, chunk: bytes) -> None:
+    def eat(self, chunk: bytes | memoryview) -> None:
         """Raises Refused as soon as the content cannot be right."""
         self.size += len(chunk)
         if self.disk_format == "vhd":
-            self._tail = (self._tail + chunk)[-_FOOTER:]
+            self._tail = (self._tail + bytes(chunk[-_FOOTER:]))[-_FOOTER:]
         if self.alive:
             for at in range(0, len(chunk), _PIECE):
                 self._feed(chunk[at : at + _PIECE])
@@ -57,7 +57,7 @@ class Inspector:
             if self.checking and not self._may_be_fixed():
                 self._check_format()
 
-    def _feed(self, piece: bytes) -> None:
+    def _feed(self, piece: bytes | memoryview) -> None:
         for one in list(self.alive):
             try:
                 one.eat_chunk(piece)

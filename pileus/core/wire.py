@@ -88,7 +88,7 @@ class Request:
         self.version = Version(0, 0)
         self.target: Any = None  # what the route's `on` looked up
         self.cloud: Any = None  # what this controller runs on: `pileus.cloud.Cloud`
-        self.upload: Iterator[bytes] = iter(())  # the body of a route with stream=True
+        self.upload: Iterator[bytes] = iter(())  # the body of a route with stream=True: a `core.uploads.Upload`
         self.client = ""  # the peer's address
         self.scheme = "http"
         self.request_id = ""

@@ -9,7 +9,7 @@ from pileus.core.errors import UnsupportedMediaType
 class Inspector(Protocol):
     """Sees an upload pass by."""
 
-    def eat(self, chunk: bytes) -> None:
+    def eat(self, chunk: bytes | memoryview) -> None:
         """Raises UnsupportedMediaType as soon as the content cannot be right."""
 
     def finish(self) -> int | None:
@@ -24,7 +24,7 @@ def inspector(disk_format: str | None, container_format: str | None, checking: b
 
 
 class _Blind:
-    def eat(self, chunk: bytes) -> None:
+    def eat(self, chunk: bytes | memoryview) -> None:
         pass
 
     def finish(self) -> int | None:
@@ -35,7 +35,7 @@ class _Seeing:
     def __init__(self, inspector: disk_formats.Inspector):
         self._inspector = inspector
 
-    def eat(self, chunk: bytes) -> None:
+    def eat(self, chunk: bytes | memoryview) -> None:
         try:
             self._inspector.eat(chunk)
         except disk_formats.Refused as why:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
+from pileus.core.uploads import source
 from pileus.image import formats
 
+Buffer = bytes | memoryview
 BUFFER, BUFFERS = 2 << 20, 4
 
 
@@ -24,7 +26,8 @@ class Written(NamedTuple):
 class Sink(Protocol):
     """Somebody else who wants to see all bytes: a signature's verifier, a hash that was promised."""
 
-    def eat(self, chunk: bytes) -> None: ...
+    def eat(self, chunk: Buffer) -> None:
+        """To be looked at now: the memory is used again."""
 
     def finish(self) -> None:
         """Raises when what has passed is not what it should be."""
@@ -42,16 +45,16 @@ def take(
 ) -> Written:
     """Let all pass. `room` is asked before each piece, with the size so far. Raises what any of them raises."""
     inspector = formats.inspector(disk_format, container_format, checking)
-    sinks = list(sinks)
+    eaters: list[Any] = [inspector, *(sinks := list(sinks))]
+    arriving = source(iter(chunks))
     size = 0
     with Hashes(("md5", "sha512"), write) as hashes:
-        for chunk in chunks:
-            size += len(chunk)
+        while count := arriving.readinto(free := hashes.free()):
+            size += count
             room(size)
-            hashes.eat(chunk)
-            inspector.eat(chunk)
-            for sink in sinks:
-                sink.eat(chunk)
+            for eater in eaters:
+                eater.eat(free[:count])
+            hashes.filled(count)
         virtual_size = inspector.finish()
         for sink in sinks:
             sink.finish()
@@ -62,8 +65,8 @@ def take(
 class Hashes:
     """Each hash in a thread of its own: they are most of an upload's work, and let go of the GIL.
 
-    What comes is copied once, into a few large buffers that go round: the hashes read them, and `write` is lent them, which
-    begin with a page as a file's direct writes want it. Few and large, because a wake-up costs what hashing 50 KiB does.
+    What comes is put into a few large buffers that go round: the hashes read them, and `write` is lent them, which begin
+    with a page as a file's direct writes want it. Few and large, because a wake-up costs what hashing 50 KiB does.
     """
 
     def __init__(self, names: Sequence[str], write: Callable[[memoryview], Any] | None = None):
@@ -83,18 +86,27 @@ class Hashes:
     def __exit__(self, *_: Any) -> None:
         self._join()
 
-    def eat(self, chunk: bytes) -> None:
-        """Raises what `write` raises."""
+    def eat(self, chunk: Buffer) -> None:
+        """What is in memory elsewhere already. Raises what `write` raises."""
         left = memoryview(chunk)
         while left:
-            if self._filling < 0:
-                self._filling = self._free()
-            part = left[: BUFFER - self._filled]
-            self._buffers[self._filling][self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
+            free = self.free()
+            part = left[: len(free)]
+            free[: len(part)] = part
+            self.filled(len(part))
             left = left[len(part) :]
-            if self._filled == BUFFER:
-                self._hand_round()
+
+    def free(self) -> memoryview:
+        """Where the next bytes are to be put: at least one fits."""
+        if self._filling < 0:
+            self._filling = self._next()
+        return self._buffers[self._filling][self._filled :]
+
+    def filled(self, count: int) -> None:
+        """That many have been put there. Raises what `write` raises."""
+        self._filled += count
+        if self._filled == BUFFER:
+            self._hand_round()
 
     def finish(self) -> list[str]:
         """In the order of the names. Raises what `write` raises."""
@@ -103,7 +115,7 @@ class Hashes:
         self._join()
         return [found.hexdigest() for found in self._hashes]
 
-    def _free(self) -> int:
+    def _next(self) -> int:
         if len(self._buffers) < BUFFERS:
             self._buffers.append(memoryview(mmap.mmap(-1, BUFFER)))
             self._readers.append(0)
@@ -157,7 +169,7 @@ class Promised:
         self._hash = hashlib.new(algorithm, usedforsecurity=False)
         self._algorithm, self._value, self._refuse = algorithm, value.lower(), refuse
 
-    def eat(self, chunk: bytes) -> None:
+    def eat(self, chunk: Buffer) -> None:
         self._hash.update(chunk)
 
     def finish(self) -> None:

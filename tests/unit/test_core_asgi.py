@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from pileus.core import file_bodies
-from pileus.core.asgi import MAX_BODY, SLOW, STREAM, ClientGone, Edge
+from pileus.core.asgi import MAX_BODY, SLOW, STREAM, Edge
 from pileus.core.file_bodies import CHUNK
+from pileus.core.uploads import ClientGone
 from pileus.core.wire import FileBody, Request, Response
 
 Message = dict[str, Any]
@@ -269,7 +270,7 @@ def test_a_file_the_disk_is_asked_for_is_read_ahead(tmp_path: Path, monkeypatch:
 
 
 def test_an_upload_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pileus.core.asgi.SILENCE", 0.05)
+    monkeypatch.setattr("pileus.core.uploads.SILENCE", 0.05)
 
     def take(rq: Request) -> Response:
         with pytest.raises(ClientGone, match="nothing"):
@@ -280,7 +281,7 @@ def test_an_upload_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_slow_upload_is_not_taken_for_a_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pileus.core.asgi.SILENCE", 0.2)
+    monkeypatch.setattr("pileus.core.uploads.SILENCE", 0.2)
 
     async def go() -> None:
         edge = Edge(lambda rq: Response(b"".join(rq.upload)), lambda rq: STREAM, threads=1, stream_threads=1)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pileus.core.asgi import ClientGone
+from pileus.core.uploads import ClientGone
 from pileus.image import open_data
 from pileus.image.drivers.fake import FakeStore
 from tests.harness import Client, World
