@@ -34,6 +34,7 @@ def command(state: Path) -> None:
     from pileus.app import Application
     from pileus.cloud import Cloud, prepare
     from pileus.core import bodies
+    from pileus.core.bell import Bell
     from pileus.identity import check_keys
     from pileus.image import check_stores
 
@@ -48,14 +49,17 @@ def command(state: Path) -> None:
     gc.collect()
     gc.freeze()
     parent = os.getpid()
+    bell = Bell()
     child = os.fork()
     if child == 0:
         _die_with(parent)
+        bell.ring()
         _run(bodies.serve, Application(Cloud(settings)), settings.host, settings.port + 1)
         os._exit(0)
     try:
         application = Application(Cloud(settings))
         application.cloud.start()
+        bell.hear()
         _run(_serve, application, settings.host, settings.port)
     finally:
         with contextlib.suppress(ProcessLookupError):

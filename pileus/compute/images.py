@@ -10,6 +10,7 @@ from pileus import image as front
 from pileus.core.context import Context
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Gone, NotFound
+from pileus.core.saga import Wait
 from pileus.node import protocol as p
 
 Image = front.Image
@@ -87,7 +88,12 @@ def _boot(image: front.Image) -> BootImage:
 
 
 def to_send(cloud: Any, image_id: str) -> tuple[p.PutImage, Iterator[bytes]]:
-    """What a node is sent: fetched first where it lies elsewhere, because only then everything is known of it."""
+    """What a node is sent: fetched first where it lies elsewhere, because only then everything is known of it.
+
+    Raises Wait while its hashes are being made: the node checks what it gets.
+    """
+    if front.is_hashing(cloud, image_id):
+        raise Wait(0.1)
     path = front.open_data(cloud, image_id)
     with cloud.db.read() as tx:
         image = tx.get(front.Image, id=image_id)

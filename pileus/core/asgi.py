@@ -11,7 +11,7 @@ from pileus.core import file_bodies, websockets
 from pileus.core.errors import TooLarge
 from pileus.core.pool import Pool
 from pileus.core.uploads import CUT, ClientGone, Messages, Pieces
-from pileus.core.wire import FileBody, Request, Response
+from pileus.core.wire import Again, FileBody, Request, Response
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -63,7 +63,11 @@ class Edge:
                 return
             except TooLarge as error:
                 rq.refused = error
-            response = await (self._own(SLOW) if kind == SLOW else self.pool).run(self.handle, rq)
+            pool = self._own(SLOW) if kind == SLOW else self.pool
+            response = await pool.run(self.handle, rq)
+            while isinstance(response, Again):
+                await asyncio.sleep(response.seconds)
+                response = await pool.run(self.handle, rq.again())
         await self._send(response, rq, send, receive, connection)
 
     async def _stream(self, rq: Request, receive: Receive, connection: Any) -> Response:

@@ -118,24 +118,25 @@ class Connection:
         cycle, protocol = self.cycle, self._protocol
         if self.length < LARGE or not cycle.more_body or cycle is not protocol.cycle or protocol.pipeline:
             return None
-        if cycle.waiting_for_100_continue:
-            cycle.waiting_for_100_continue = False
-            protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        begin = bytes(cycle.body)
-        return Lent(begin, self.length - len(begin), protocol.transport.get_extra_info("socket"))
+        protocol.flow.pause_reading()
+        begin, lender = bytes(cycle.body), protocol.transport.get_extra_info("socket")
+        return Lent(begin, self.length - len(begin), lender, asked_first=cycle.waiting_for_100_continue)
 
     def give_back(self, body: "Lent") -> None:
         """What is left of it is not wanted: it is read and thrown away, so that the client comes to hear the answer."""
         body.close()
         self.cycle.body = bytearray()
         self.cycle.more_body = False
-        self._protocol.skip(body.left)
         if body.gone:
             self._protocol.transport.abort()
+        elif body.asked_first:
+            self.cycle.keep_alive = False  # nobody told the client to go on: what it sends next may be anything
+        else:
+            self._protocol.skip(body.left)
 
     async def send_file(self, path: os.PathLike[str], offset: int, count: int) -> None:
         """As the body of an answer whose head has been sent, with its length. Raises OSError when the client goes."""
-        if self.cycle.disconnected:
+        if self.cycle.disconnected or not count:
             return
         with open(path, "rb", buffering=0) as file:
             sent = await self._protocol.loop.sendfile(self._protocol.transport, file, offset, count)
@@ -145,8 +146,9 @@ class Connection:
 class Lent(Upload):
     """A body of known length, read from the socket by the thread that takes it."""
 
-    def __init__(self, begin: bytes, left: int, lender: Any):
+    def __init__(self, begin: bytes, left: int, lender: Any, asked_first: bool):
         self._begin = memoryview(begin)
+        self.asked_first = asked_first  # the client waits for a word before it sends (RFC 9110, 10.1.1)
         self.left = left  # bytes that are still in the socket, or on their way
         self.gone = False
         self._socket = socket.socket(fileno=os.dup(lender.fileno()))
@@ -168,6 +170,9 @@ class Lent(Upload):
         if not self.left:
             return 0
         try:
+            if self.asked_first:
+                self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.asked_first = False
             count = self._socket.recv_into(room[: self.left])
         except TimeoutError:
             raise silent() from None
@@ -189,15 +194,14 @@ class _Server(uvicorn.Server):
         yield  # they are the caller's
 
 
-async def serve(application: Any, host: str, port: int) -> None:
-    """Until SIGTERM or SIGINT."""
-    server = _Server(
+def server(application: Any, host: str, port: int) -> uvicorn.Server:
+    return _Server(
         uvicorn.Config(
             application,
             host=host,
             port=port,
             http=Protocol,
-            ws="wsproto",
+            ws="websockets-sansio",
             lifespan="off",
             loop="asyncio",
             log_config=None,
@@ -208,7 +212,12 @@ async def serve(application: Any, host: str, port: int) -> None:
             timeout_graceful_shutdown=1,
         )
     )
+
+
+async def serve(application: Any, host: str, port: int) -> None:
+    """Until SIGTERM or SIGINT."""
+    made = server(application, host, port)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, lambda: setattr(server, "should_exit", True))
-    await server.serve()
+        loop.add_signal_handler(name, lambda: setattr(made, "should_exit", True))
+    await made.serve()

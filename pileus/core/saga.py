@@ -216,9 +216,17 @@ def prune(cloud: Any) -> None:
 
 
 _engines: list["Engine"] = []
+TO_WAKE: list[Callable[[], Any]] = []  # what else to call when a saga is started (`core/bell.py`)
 
 
 def _wake_all() -> None:
+    for wake in TO_WAKE:
+        wake()
+    wake_engines()
+
+
+def wake_engines() -> None:
+    """Those of this process look whether there is something to do."""
     for engine in _engines:
         engine.wake()
 

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,9 +95,21 @@ class Request:
         self.request_id = ""
         self.out_headers: dict[str, str] = {}
         self.refused: Fault | None = None  # what the edge already found wrong
+        self.began = time.monotonic()
         self._tx: Tx | None = None
         self._query: Query | None = None
         self._json: Any = msgspec.UNSET
+
+    def again(self) -> "Request":
+        """The same as it came in, for another try."""
+        rq = Request(self.method, self.path, self.query_string, self.headers, self.body)
+        rq.client, rq.scheme, rq.began = self.client, self.scheme, self.began
+        return rq
+
+    @property
+    def age(self) -> float:
+        """For how many seconds its client has been waiting."""
+        return time.monotonic() - self.began
 
     @property
     def tx(self) -> "Tx":
@@ -209,3 +222,13 @@ class Response:
         else:
             self.body = _encoder.encode(body)
             self.headers.setdefault("content-type", JSON)
+
+
+class Again(Response):
+    """No answer yet: the request is to be handled once more in that many seconds, and no thread is held meanwhile."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float):
+        super().__init__()
+        self.seconds = seconds

@@ -8,6 +8,7 @@ from typing import Any
 
 from pileus.core.errors import Conflict, EngineUnavailable
 from pileus.core.signatures import BadSignature, Signed
+from pileus.image import hashing
 from pileus.image.data import local_path, upload
 from pileus.image.drivers import check as check_stores
 from pileus.image.drivers.base import StoreError
@@ -38,6 +39,12 @@ def open_data(cloud: Any, image_id: str) -> Path:
     return image_path(cloud, image)
 
 
+def is_hashing(cloud: Any, image_id: str) -> bool:
+    """Are its hashes still being made? They will be there soon, and nobody should use its bytes before."""
+    with cloud.db.read() as tx:
+        return hashing.pending(tx, tx.get(Image, id=image_id))
+
+
 def signature(cloud: Any, image_id: str) -> Signed | None:
     """What a node shall check the image's bytes with. Raises Conflict where one is wanted and there is none."""
     with cloud.db.read() as tx:
@@ -60,6 +67,7 @@ __all__ = [
     "delete_image",
     "get_image",
     "image_path",
+    "is_hashing",
     "open_data",
     "signature",
     "update_image",

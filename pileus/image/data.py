@@ -8,7 +8,7 @@ from pileus.core import clock, log
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Gone, NotFound, TooLarge, Unavailable
 from pileus.core.wire import FileBody
-from pileus.image import cache, limits, signatures
+from pileus.image import cache, hashing, limits, signatures
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import Store, StoreError, StoreFull, Writer
 from pileus.image.intake import Written, take
@@ -55,12 +55,16 @@ def upload(
         # the key is in the row before the first byte arrives, so that no byte is ever nobody's
         with cloud.db.write() as tx:
             room = _begin(tx, image.id, key, size, becomes == STAGED)
-        written = receive(writer, chunks, image, room, cloud.settings.image_content_check, sinks)
+        # what a file of ours has can be read again: its hashes may come after it
+        may_lag = becomes == ACTIVE and not sinks and not store.remote
+        written = receive(writer, chunks, image, room, cloud.settings.image_content_check, sinks, may_lag)
         if size is not None and written.size != size:
             raise BadRequest(f"The image was said to have {size} bytes, but {written.size} came.")
         storing(writer.finish)
         with cloud.db.write() as tx:
             _settle(tx, image, key, written, becomes, store.name)
+            if written.sha512 is None:
+                hashing.start(tx, image.id, store.name, key)
     except BaseException:
         with cloud.db.write() as tx:
             # not only an upload that failed leads here, also one whose success could not be told
@@ -80,8 +84,9 @@ def _keys(image: Image) -> list[str]:
 
 
 def receive(
-    writer: Writer, chunks: Iterable[bytes], image: Image, room: int, checking: bool, sinks: Iterable[Any] = ()
-) -> Written:
+    writer: Writer, chunks: Iterable[bytes], image: Image, room: int, checking: bool, sinks: Iterable[Any] = (),
+    may_lag: bool = False,
+) -> Written:  # fmt: skip
     """Into a store, within what the project may still have. Raises TooLarge, UnsupportedMediaType, Unavailable."""
 
     def check_room(size: int) -> None:
@@ -96,6 +101,7 @@ def receive(
         checking=checking,
         room=check_room,
         sinks=sinks,
+        may_lag=may_lag,
     )
 
 
@@ -132,7 +138,7 @@ def facts(written: Written) -> dict[str, Any]:
         "size": written.size,
         "virtual_size": written.virtual_size,
         "checksum": written.checksum,
-        "os_hash_algo": "sha512",
+        "os_hash_algo": hashing.ALGORITHM,
         "os_hash_value": written.sha512,
     }
 

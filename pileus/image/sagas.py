@@ -17,6 +17,7 @@ from pileus.image import cache, data, formats, limits, signatures, tasks
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import Store, StoreError, StoreFull
 from pileus.image.drivers.filesystem import FileStore
+from pileus.image.hashing import HASH
 from pileus.image.intake import Hashes, Promised, Written, take
 from pileus.image.sources import open_glance, open_web
 from pileus.image.store import ACTIVE, IMPORTING, QUEUED, Image, Importing, Location
@@ -362,4 +363,4 @@ def mark_not_located(run: Run, error: BaseException) -> None:
 LOCATE = Saga("image-location", version=1, failed=mark_not_located, done=mark_located, steps=[Step(hash_data)])
 
 
-SAGAS = [IMPORT, LOCATE]
+SAGAS = [IMPORT, LOCATE, HASH]

@@ -11,6 +11,7 @@ from pileus.compute.sagas.restore import RESTORE
 from pileus.compute.store import Claim, Server, ServerPort
 from pileus.core import saga
 from pileus.core.context import internal
+from pileus.image import hashing
 from pileus.image.store import Image
 from pileus.network import reconcile as network
 from pileus.network.rows import Port
@@ -360,6 +361,23 @@ def _locate(stage: Stage, image_id: str) -> str:
     return image_id
 
 
+def _uploaded(stage: Stage) -> str:
+    return str(images.active(stage.client)["id"])
+
+
+def _hash(stage: Stage, image_id: str) -> str:
+    with stage.cloud.db.write() as tx:
+        (location,) = tx.get(Image, id=image_id).locations
+        tx.update(Image, image_id, os_hash_value=None, checksum=None)
+        hashing.start(tx, image_id, location.store, location.key)
+    return image_id
+
+
+def _is_hashed(stage: Stage, image_id: str) -> bool:
+    image = stage.client.get(f"{images.IMAGES}/{image_id}").ok(200)
+    return image["status"] == "active" and image["checksum"] == hashlib.md5(b"bytes").hexdigest()
+
+
 def _is_stored(*stores: str) -> Callable[[Stage, str], bool]:
     def done(stage: Stage, image_id: str) -> bool:
         image = stage.client.get(f"{images.IMAGES}/{image_id}").ok(200)
@@ -406,6 +424,7 @@ SCENARIOS = {
     "volume-delete": Scenario(_made_volume, _delete_volume, _volume_is_gone, of=STORAGE),
     "image-import": Scenario(_staged, _import, _is_stored("cheap", "file"), of=IMAGE),
     "image-location": Scenario(_queued, _locate, _is_stored("web"), undoes=True, of=IMAGE),
+    "image-hash": Scenario(_uploaded, _hash, _is_hashed, of=IMAGE),
     "server-create": Scenario(_nothing, _create, _is("active", "running"), undoes=True),
     "server-delete": Scenario(_running, _delete, _is_gone),
     "server-start": Scenario(_stopped, _action("os-start"), _is("active", "running")),

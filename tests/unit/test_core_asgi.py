@@ -1,7 +1,6 @@
 """The edge: bodies in both directions, and clients that leave in the middle."""
 
 import asyncio
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from pileus.core import file_bodies
 from pileus.core.asgi import MAX_BODY, SLOW, STREAM, Edge
 from pileus.core.file_bodies import CHUNK
 from pileus.core.uploads import ClientGone
@@ -249,24 +247,6 @@ def test_a_body_is_made_no_further_when_its_client_has_left() -> None:
 
     asyncio.run(go())
     assert len(made) < 50
-
-
-def test_a_whole_file_is_left_to_the_server_where_it_can_send_one(tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(b"x" * 100)
-    can: Any = {"extensions": {"http.response.pathsend": {}}}
-    for body in (FileBody(tmp_path / "f"), FileBody(tmp_path / "f", 0, 100)):
-        found = run(lambda rq, body=body: Response(body), **can)
-        assert found.sent[1:] == [{"type": "http.response.pathsend", "path": str(tmp_path / "f")}]
-    assert run(lambda rq: Response(FileBody(tmp_path / "f", 0, 50)), **can).body == b"x" * 50
-    assert run(lambda rq: Response(FileBody(tmp_path / "f", 90)), **can).body == b"x" * 10
-    assert len(run(lambda rq: Response(FileBody(tmp_path / "f")), method="HEAD", **can).sent) == 2
-
-
-def test_a_file_the_disk_is_asked_for_is_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "f").write_bytes(content := os.urandom(3 * CHUNK + 7))
-    monkeypatch.setattr(file_bodies, "in_memory", lambda body: False)
-    found = run(lambda rq: Response(FileBody(tmp_path / "f")), extensions={"http.response.pathsend": {}})
-    assert found.body == content and len(found.sent) > 4
 
 
 def test_an_upload_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

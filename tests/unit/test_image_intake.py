@@ -34,13 +34,48 @@ def test_a_slow_hash_holds_up_what_comes_and_a_failing_write_ends_its_threads() 
         raise OSError("full")
 
     with pytest.raises(OSError, match="full"), Hashes(("sha512", "md5"), full) as hashes:
-        hashes.eat(bytes(BUFFER))
+        while True:
+            hashes.eat(bytes(BUFFER))
     assert not _hashing()
     with Hashes(("sha512",)) as hashes:
         for _ in range(3 * BUFFERS):
             hashes.eat(bytes(BUFFER))
         assert len(hashes._buffers) == BUFFERS
         assert hashes.finish() == [hashlib.sha512(bytes(3 * BUFFERS * BUFFER)).hexdigest()]
+    assert not _hashing()
+
+
+def _held_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let md5 wait until it is told to go on."""
+    go_on = threading.Event()
+
+    class Slow:
+        def __init__(self) -> None:
+            self._hash = hashlib.md5(usedforsecurity=False)
+            self.name, self.hexdigest = "md5", self._hash.hexdigest
+
+        def update(self, view: memoryview) -> None:
+            assert go_on.wait(10)
+            self._hash.update(view)
+
+    new = hashlib.new
+    monkeypatch.setattr(hashlib, "new", lambda name, **_: Slow() if name == "md5" else new(name))
+    return go_on
+
+
+@pytest.mark.parametrize("may_lag", [True, False])
+def test_bytes_wait_for_their_hashes_unless_these_may_come_later(
+    monkeypatch: pytest.MonkeyPatch, may_lag: bool
+) -> None:
+    go_on, written = _held_up(monkeypatch), hashlib.sha512()
+    threading.Timer(0.2, go_on.set).start()
+    with Hashes(("md5", "sha512"), written.update, may_lag=may_lag) as hashes:
+        for number in range(3 * BUFFERS):
+            hashes.eat(bytes([number]) * BUFFER)
+        assert hashes.lagging is may_lag
+        assert len(hashes._buffers) == BUFFERS
+        assert hashes.finish()[1:] == ([] if may_lag else [written.hexdigest()])
+    assert written.hexdigest() == hashlib.sha512(b"".join(bytes([n]) * BUFFER for n in range(3 * BUFFERS))).hexdigest()
     assert not _hashing()
 
 

@@ -9,8 +9,8 @@ import msgspec
 from pileus.core import paging
 from pileus.core.db import Tx
 from pileus.core.errors import Forbidden
-from pileus.core.wire import Request, Response
-from pileus.image import images, locations, protections
+from pileus.core.wire import Again, Request, Response
+from pileus.image import hashing, images, locations, protections
 from pileus.image.api import listing, patch
 from pileus.image.api.base import api, image
 from pileus.image.drivers import Stores
@@ -99,10 +99,15 @@ def create(rq: Request, described: dict[str, Any], tx: Tx) -> Image:
     return images.create_image(tx, project_id, properties=properties, **given)
 
 
+PATIENCE = 60.0  # seconds that a client waits for hashes at the most; then it sees an image without
+
+
 @api.get("/v2/images/{image_id}", policy="get_image", on=image)
-def show_image(rq: Request, found: Image) -> dict[str, Any]:
-    """Show an image."""
-    return viewer(rq)(found)
+def show_image(rq: Request, found: Image) -> Response:
+    """Show an image, once its hashes are there: clients compare them with their own."""
+    if rq.age < PATIENCE and hashing.pending(rq.tx, found):
+        return Again(0.05)
+    return Response(viewer(rq)(found))
 
 
 @api.patch("/v2/images/{image_id}", policy="modify_image", on=image, tx="")
