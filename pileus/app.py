@@ -1,6 +1,7 @@
 """The request path, one list, and the program around it: every API of a controller as one ASGI application."""
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,9 @@ def request_ids(rq: Request, proceed: Proceed) -> Response:
         response.headers["x-openstack-request-id"] = rq.request_id
         if rq.service.name == "compute":
             response.headers["x-compute-request-id"] = rq.request_id
+        elif rq.service.name == "object_storage":
+            hexes = rq.request_id.removeprefix("req-").replace("-", "")
+            response.headers["x-trans-id"] = f"tx{hexes[:21]}-{int(time.time()):010x}"
         return response
     finally:
         log.request_id.reset(token)

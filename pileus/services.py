@@ -13,7 +13,7 @@ from pileus.core.routes import Service
 from pileus.core.saga import Saga
 
 # Identity first: it also answers at the root and for paths that are nobody's.
-SERVICES = ["identity", "image", "network", "block_storage", "compute"]
+SERVICES = ["identity", "image", "network", "block_storage", "compute", "object_storage"]
 
 
 def _room(service: str, room: str) -> ModuleType | None:

@@ -79,6 +79,7 @@ class Settings(msgspec.Struct, kw_only=True):
     image_property_protections: str = ""  # a file: who may do what with which properties of images
     image_property_rules: str = "roles"  # or policies: what that file's values are
     image: dict[str, Any] = {}  # stores, imports, cache: the image service's own, see image/options.py
+    object_storage: dict[str, Any] = {}  # realms to sync containers with, see object_storage/options.py
     network_quotas: dict[str, int] = {}  # what of the network's resources a project may have by default; -1: any number
     log_level: str = "info"
     security_compliance: SecurityCompliance = msgspec.field(default_factory=SecurityCompliance)

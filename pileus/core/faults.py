@@ -59,6 +59,11 @@ def image(fault: Fault) -> Body:
     )
 
 
+def object_storage(fault: Fault) -> Body:
+    """A title and a sentence, in HTML; clients look at the status only."""
+    return fault.status, f"<html><h1>{html.escape(fault.title)}</h1><p>{html.escape(fault.message)}</p></html>"
+
+
 def placement(fault: Fault) -> Body:
     """API-SIG "Errors" form."""
     error = {"status": fault.status, "title": fault.title, "detail": fault.message, **fault.extra}

@@ -21,6 +21,9 @@ import sqlalchemy as sa
 
 Key = Annotated[str, msgspec.Meta(extra={"primary": True})]
 NumberKey = Annotated[int, msgspec.Meta(extra={"primary": True})]
+# compared and sorted by its characters' numbers on every database, whatever the language of its clerks
+Exact = Annotated[str, msgspec.Meta(extra={"exact": True})]
+ExactKey = Annotated[str, msgspec.Meta(extra={"primary": True, "exact": True})]
 
 metadata = sa.MetaData()
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -58,6 +61,8 @@ def table(
         for position, field in enumerate(msgspec.structs.fields(struct)):
             kind, nullable, primary = _inspect(hints[field.name])
             column_type, decoder = _column(kind)
+            if _marked(hints[field.name], "exact"):
+                column_type = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
             if decoder is not None:
                 decoders.append((position, decoder))
             if decoder is not None and kind is not bool:
@@ -94,15 +99,20 @@ def columns(struct: type[msgspec.Struct]) -> Any:
 
 
 def _inspect(hint: Any) -> tuple[Any, bool, bool]:
-    primary = nullable = False
+    primary, nullable = _marked(hint, "primary"), False
     if get_origin(hint) is Annotated:
-        primary = any(isinstance(m, msgspec.Meta) and (m.extra or {}).get("primary") for m in get_args(hint)[1:])
         hint = get_args(hint)[0]
     if get_origin(hint) in (Union, types.UnionType):
         nullable = type(None) in get_args(hint)
         rest = [arg for arg in get_args(hint) if arg is not type(None)]
         hint = rest[0] if len(rest) == 1 else dict
     return hint, nullable, primary
+
+
+def _marked(hint: Any, mark: str) -> bool:
+    if get_origin(hint) is not Annotated:
+        return False
+    return any(isinstance(m, msgspec.Meta) and bool((m.extra or {}).get(mark)) for m in get_args(hint)[1:])
 
 
 def _column(kind: Any) -> tuple[Any, Decoder | None]:

@@ -37,6 +37,7 @@ CATALOG = [
     ("image", "glance", "/image", True),
     ("block-storage", "cinder", "/volume/v3", False),
     ("volumev3", "cinderv3", "/volume/v3", False),
+    ("object-store", "swift", "/object/v1/AUTH_$(project_id)s", True),
 ]
 # what else services ask about: registered without an end, for operators to set limits of
 LIMITED = {

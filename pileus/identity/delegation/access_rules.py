@@ -15,7 +15,12 @@ from pileus.core.wire import Request
 from pileus.identity.store import AccessRule, ApplicationCredential
 
 # further names a service goes by in rules, besides the type in the catalog
-_ALIASES = {"volumev3": "block-storage", "volume": "block-storage", "block-store": "block-storage"}
+_ALIASES = {
+    "volumev3": "block-storage",
+    "volume": "block-storage",
+    "block-store": "block-storage",
+    "object-store": "object-storage",
+}
 
 _BY_IDS = sql(sa.select(shape(AccessRule).table).where(in_list(columns(AccessRule).id, "ids")))
 

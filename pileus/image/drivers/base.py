@@ -1,8 +1,5 @@
 """What a store of image data must do. Keys name data; data never changes once it is whole."""
 
-import contextlib
-import fcntl
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -72,33 +69,3 @@ class Store(Protocol):
 
     def sweep(self, keys: Iterable[str], wanted: Callable[[str], bool]) -> list[str]:
         """Delete those that nobody writes and that are not `wanted`, which is asked last; returns what was deleted."""
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[str]:
-    """Try to hold the file's lock: `free` (held while in the block), `busy`, or `gone`."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield "gone"
-        return
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield "busy"
-            return
-        yield "free"
-    finally:
-        os.close(file)
-
-
-def born_locked(path: Path) -> int:
-    """A new file that is locked before anybody can take it for a leftover."""
-    while True:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file).st_nlink:
-            os.ftruncate(file, 0)  # what a writer of the same key left that has died
-            return file
-        os.close(file)  # a sweep came between birth and lock

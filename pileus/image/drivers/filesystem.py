@@ -12,8 +12,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pileus.core.locked_files import born_locked, locked
 from pileus.core.wire import FileBody
-from pileus.image.drivers.base import StoreError, StoreFull, Writer, born_locked, locked
+from pileus.image.drivers.base import StoreError, StoreFull, Writer
 
 BUFFER = 4 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

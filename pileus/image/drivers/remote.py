@@ -8,7 +8,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pileus.image.drivers.base import Writer, born_locked, locked
+from pileus.core.locked_files import born_locked, locked
+from pileus.image.drivers.base import Writer
 from pileus.image.options import StoreOptions
 
 

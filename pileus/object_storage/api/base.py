@@ -1,0 +1,202 @@
+"""The API's declaration, and what every request of it has: a path, a caller, and what the caller may do there.
+
+All routes are public to the request path: who has no token may still be let in by a container's ACL, a signed URL, a form
+or a counterpart's signature. So each handler begins with a `Call`, and asks it before it does anything.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+from pileus import identity
+from pileus.core import faults
+from pileus.core.context import Context
+from pileus.core.db import Tx
+from pileus.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized
+from pileus.core.routes import Service
+from pileus.core.wire import Request, Response
+from pileus.object_storage import acl, containers, limits
+from pileus.object_storage.drivers.files import Files
+from pileus.object_storage.store import Container
+
+api = Service("object_storage", "/object/v1", faults.object_storage, aliases=("/v1",))
+ACCOUNT, CONTAINER, OBJECT = "/{account}", "/{account}/{container}", "/{account}/{container}/{object:path}"
+HTML = "text/html; charset=UTF-8"
+# what only those see whom the account is open to
+OWNERS_ONLY = frozenset(
+    [
+        "x-container-read", "x-container-write", "x-container-sync-key", "x-container-sync-to",
+        *(f"x-{kind}-meta-temp-url-key{number}" for kind in ("account", "container") for number in ("", "-2")),
+    ]
+)  # fmt: skip
+
+
+class Grant:
+    """What a signature gives to its bearer: an account, or one container of it."""
+
+    def __init__(self, account: str, container: str | None):
+        self.account, self.container = account, container
+
+    def covers(self, account: str, container: str | None) -> bool:
+        return account == self.account and (self.container is None or container == self.container)
+
+
+class Call:
+    """One request: `account`, `container` and `name` are its path's, as far as that goes."""
+
+    def __init__(self, rq: Request):
+        self.rq = rq
+        self.cloud = rq.cloud
+        self.version, self.account, self.container, self.name = split(rq.path)
+        self.grant: Grant | None = None
+        self.project_id = self.account.partition("_")[2]
+        limits.check_names(self.container, self.name)
+        if "\0" in self.account or not self.account:
+            raise PreconditionFailed("Bad URL")
+        rq.ctx = _caller(rq)
+
+    # -- where -----------------------------------------------------------------------------------------------------
+
+    @property
+    def files(self) -> Files:
+        found: Files = self.cloud.drivers["object_storage"]
+        return found
+
+    def read(self) -> AbstractContextManager[Tx]:
+        found: AbstractContextManager[Tx] = self.cloud.db.read()
+        return found
+
+    def write(self) -> AbstractContextManager[Tx]:
+        found: AbstractContextManager[Tx] = self.cloud.db.write()
+        return found
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.rq.headers
+
+    # -- who -------------------------------------------------------------------------------------------------------
+
+    @property
+    def ctx(self) -> Context:
+        return self.rq.ctx
+
+    def _is(self, rule: str, account: str | None = None) -> bool:
+        if self.ctx.user_id is None:
+            return False
+        project_id = (account or self.account).partition("_")[2]
+        allowed: bool = self.rq.allows(rule, {"project_id": project_id})
+        return allowed and (account or self.account).startswith("AUTH_")
+
+    def owns(self, account: str | None = None) -> bool:
+        return self._is("object_storage:owner", account)
+
+    def sells(self) -> bool:
+        return self._is("object_storage:reseller")
+
+    def reads(self, account: str | None = None) -> bool:
+        return self._is("object_storage:reader", account)
+
+    def refuse(self) -> Exception:
+        if self.ctx.user_id is None:
+            return Unauthorized(
+                "This server could not verify that you are authorized to access the document you requested.",
+                headers={"www-authenticate": f'Keystone uri="{self.rq.root}/identity"'},
+            )
+        return Forbidden("Access was denied to this resource.")
+
+    def may_read(self, container: Container, listing: bool = False) -> bool:
+        if self.grant is not None:
+            return not listing and self.grant.covers(container.account, container.name)
+        if self.reads(container.account):
+            return True
+        granted = acl.parse(container.headers.get("x-container-read"))
+        if acl.refers(granted, self.headers.get("referer")) and (granted.listings or not listing):
+            return True
+        return acl.names(granted, self.ctx)
+
+    def may_write(self, container: Container) -> bool:
+        if self.grant is not None:
+            return self.grant.covers(container.account, container.name)
+        return self.owns(container.account) or acl.names(
+            acl.parse(container.headers.get("x-container-write")), self.ctx
+        )
+
+    def require_account(self, *, writing: bool) -> None:
+        """Raises Unauthorized, Forbidden."""
+        if self.grant is not None or not (self.owns() if writing else self.reads()):
+            raise self.refuse()
+
+    # -- containers ------------------------------------------------------------------------------------------------
+
+    def container_to_read(
+        self, tx: Tx, name: str | None = None, account: str | None = None, listing: bool = False
+    ) -> Container:
+        """The path's, or another. Raises NotFound, Unauthorized, Forbidden."""
+        found = self._find(tx, account or self.account, name or self.container or "")
+        if not self.may_read(found, listing):
+            raise self.refuse()
+        return found
+
+    def container_to_write(self, tx: Tx, name: str | None = None, account: str | None = None) -> Container:
+        """Raises NotFound, Unauthorized, Forbidden."""
+        found = self._find(tx, account or self.account, name or self.container or "")
+        if not self.may_write(found):
+            raise self.refuse()
+        return found
+
+    def own_container(self, tx: Tx) -> Container:
+        """One that the caller may change the settings of."""
+        self.require_account(writing=True)
+        return self._find(tx, self.account, self.container or "")
+
+    def _find(self, tx: Tx, account: str, name: str) -> Container:
+        found = containers.find_container(tx, account, name)
+        if found is None:  # who may not look is not told
+            known = self.grant.covers(account, name) if self.grant else self.reads(account)
+            raise NotFound("The resource could not be found.") if known else self.refuse()
+        return found
+
+
+def split(path: str) -> tuple[str, str, str | None, str | None]:
+    """`/object/v1/AUTH_p/container/any/object//` into version, account, container, object."""
+    path = path.removeprefix("/object")
+    parts = path.split("/", 4)[1:]
+    parts += [""] * (4 - len(parts))
+    return parts[0], parts[1], parts[2] or None, (parts[3] or None) if parts[2] else None
+
+
+def _caller(rq: Request) -> Context:
+    """A token that is none makes nobody of its bearer, who may still be let in."""
+    kind, _, bearer = rq.headers.get("authorization", "").partition(" ")
+    secret = rq.headers.get("x-auth-token") or rq.headers.get("x-storage-token")
+    secret = secret or (bearer.strip() if kind.lower() == "bearer" else "")
+    found: Context | None = rq.cloud.authenticate(secret) if secret else None
+    if found is None:
+        return rq.ctx
+    found.request_id, found.global_request_id = rq.request_id, rq.ctx.global_request_id
+    if found.access_rules is not None and not identity.permitted(found, rq):
+        raise Unauthorized("The application credential's access rules do not allow this call.")
+    return found
+
+
+def metadata(headers: Mapping[str, str], kind: str, also: tuple[str, ...] = ()) -> dict[str, str]:
+    """What a request says of an account's or container's metadata; empty is what shall be removed.
+
+    Raises BadRequest.
+    """
+    prefix, removing = f"x-{kind}-meta-", f"x-remove-{kind}-meta-"
+    limits.check_new_metadata(headers, prefix)
+    found = {}
+    for name in headers:
+        if name.startswith(removing):
+            found[prefix + name[len(removing) :]] = ""
+        elif name.startswith("x-remove-") and "x-" + name.removeprefix("x-remove-") in also:
+            found["x-" + name.removeprefix("x-remove-")] = ""
+    for name, value in headers.items():
+        if name in also or name.startswith(prefix):
+            found[name] = value.strip()
+    return found
+
+
+def plain(status: int, headers: dict[str, str] | None = None) -> Response:
+    """An answer without a body, which still says what that would be."""
+    return Response(b"", status, {"content-type": HTML, **(headers or {})})
