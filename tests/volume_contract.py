@@ -108,7 +108,7 @@ class VolumeContract:
         volume_id, snapshot_id = put(node), str(uuid.uuid4())
         args = p.VolumeSnapshot(volume_id=volume_id, snapshot_id=snapshot_id)
         made = node.ensure_volume_snapshot(args)
-        assert node.ensure_volume_snapshot(args) == made and made.size == GIB
+        assert node.ensure_volume_snapshot(args) == made and made.size == GIB and made.volume_id == volume_id
         put(node, b"newer".ljust(512, b"\0"), volume_id=volume_id)
         for _ in range(2):
             node.revert_volume(args)
@@ -121,6 +121,16 @@ class VolumeContract:
         for _ in range(2):
             node.remove_volume_snapshot(args)
         assert snapshot_id not in {found.snapshot_id for found in node.list_volumes().snapshots}
+
+    def test_a_volume_has_another_name(self, node: p.Node, volume_id: str) -> None:
+        args = p.RenameVolume(old=volume_id, new="given-up")
+        for _ in range(2):
+            assert node.rename_volume(args).volume_id == "given-up"
+        assert volume_id not in volumes(node)
+        node.remove_volume(p.VolumeRef("given-up"))
+        with pytest.raises(NodeError) as refused:
+            node.rename_volume(args)
+        assert refused.value.kind == "not_found"
 
     def test_an_export_stays_where_it_is_and_keeps_its_volume(self, node: p.Node, volume_id: str) -> None:
         ref = p.VolumeRef(volume_id)

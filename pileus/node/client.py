@@ -187,6 +187,9 @@ class VolumeCalls(Caller):
     def remove_volume(self, args: p.VolumeRef) -> p.Nothing:
         return self._call(p.REMOVE_VOLUME, args)
 
+    def rename_volume(self, args: p.RenameVolume) -> p.VolumeState:
+        return self._call(p.RENAME_VOLUME, args)
+
     def extend_volume(self, args: p.ExtendVolume) -> p.Nothing:
         return self._call(p.EXTEND_VOLUME, args)
 

@@ -97,7 +97,7 @@ class Copies:
         elif args.kind == "volume":
             path = self._volumes.path(args.id)
         elif args.kind == "volume_snapshot":
-            path = self._volumes.snapshot_path(args.id)
+            path = self._volumes.find_snapshot(args.id) or self._volumes.path("none")
         else:
             path = self._instances.path(args.id) / ASIDE / checked_id(args.name)
         try:

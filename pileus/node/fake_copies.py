@@ -29,12 +29,21 @@ class FakeVolume(msgspec.Struct):
     """Or a snapshot of one."""
 
     size: int
-    content: bytes = b""  # what is not written is zero
+    pieces: dict[int, bytes] = {}  # what was written, by where; all else is zero
     port: int = 0  # exported
+    snapshot_of: str = ""
+
+    @property
+    def allocated(self) -> int:
+        return sum(map(len, self.pieces.values()))
 
     def written(self) -> bytes:
         """Whole sectors as far as somebody wrote: a real node sends gigabytes of zeros after them."""
-        return self.content.ljust(max(512, -(-len(self.content) // 512) * 512), b"\0")
+        end = max((at + len(piece) for at, piece in self.pieces.items()), default=0)
+        content = bytearray(max(512, -(-end // 512) * 512))
+        for at, piece in self.pieces.items():
+            content[at : at + len(piece)] = piece
+        return bytes(content)
 
 
 def stands_on(instance: FakeInstance, image_id: str) -> bool:

@@ -35,7 +35,7 @@ class FakeVolumes:
                 begin = self._source(args.source) if args.source else FakeVolume(0)
                 if begin.size > args.size_gb * GIB:
                     raise NodeError("invalid", f"what it is made of does not fit into {args.size_gb} GiB")
-                self.volumes[args.volume_id] = FakeVolume(args.size_gb * GIB, begin.content)
+                self.volumes[args.volume_id] = FakeVolume(args.size_gb * GIB, dict(begin.pieces))
             return self._state_of(args.volume_id)
 
     def _source(self, source: p.VolumeSource) -> FakeVolume:
@@ -47,12 +47,16 @@ class FakeVolumes:
         return found
 
     def put_volume(self, args: p.PutVolume, body: Iterable[bytes]) -> p.VolumeState:
-        content = b"".join(chunk.rstrip(b"\0") if not chunk.strip(b"\0") else chunk for chunk in body)
+        pieces, size = {}, 0
+        for chunk in body:
+            if chunk.count(0) != len(chunk):
+                pieces[size] = chunk
+            size += len(chunk)
         with self._entered("put_volume"):
             self._refuse_in_use(args.volume_id)
-            if args.size > args.size_gb * GIB:
-                raise NodeError("invalid", f"{args.size} bytes do not fit into {args.size_gb} GiB")
-            self.volumes[args.volume_id] = FakeVolume(args.size_gb * GIB, content)
+            if size != args.size or size > args.size_gb * GIB:
+                raise NodeError("invalid", f"{size} bytes came instead of {args.size}, for {args.size_gb} GiB")
+            self.volumes[args.volume_id] = FakeVolume(args.size_gb * GIB, pieces)
             return self._state_of(args.volume_id)
 
     def remove_volume(self, args: p.VolumeRef) -> p.Nothing:
@@ -60,6 +64,16 @@ class FakeVolumes:
             self._refuse_in_use(args.volume_id)
             self.volumes.pop(args.volume_id, None)
             return p.NOTHING
+
+    def rename_volume(self, args: p.RenameVolume) -> p.VolumeState:
+        with self._entered("rename_volume"):
+            if args.old in self.volumes:
+                self._refuse_in_use(args.old)
+                if args.new in self.volumes:
+                    raise NodeError("in_use", f"there is a volume {args.new} already")
+                self.volumes[args.new] = self.volumes.pop(args.old)
+            self._volume(args.new)
+            return self._state_of(args.new)
 
     def extend_volume(self, args: p.ExtendVolume) -> p.Nothing:
         with self._entered("extend_volume"):
@@ -76,9 +90,10 @@ class FakeVolumes:
         with self._entered("ensure_volume_snapshot"):
             if args.snapshot_id not in self.volume_snapshots:
                 volume = self._volume(args.volume_id)
-                self.volume_snapshots[args.snapshot_id] = FakeVolume(volume.size, volume.content)
-            made = self.volume_snapshots[args.snapshot_id]
-            return p.SnapshotState(snapshot_id=args.snapshot_id, size=made.size, allocated=len(made.content))
+                self.volume_snapshots[args.snapshot_id] = FakeVolume(
+                    volume.size, dict(volume.pieces), snapshot_of=args.volume_id
+                )
+            return self._snapshot_state(args.snapshot_id)
 
     def remove_volume_snapshot(self, args: p.VolumeSnapshot) -> p.Nothing:
         with self._entered("remove_volume_snapshot"):
@@ -91,7 +106,7 @@ class FakeVolumes:
             if snapshot is None:
                 raise NodeError("not_found", f"snapshot {args.snapshot_id} is not on {self.name}")
             self._refuse_in_use(args.volume_id)
-            volume.size, volume.content = max(volume.size, snapshot.size), snapshot.content
+            volume.size, volume.pieces = max(volume.size, snapshot.size), dict(snapshot.pieces)
             return p.NOTHING
 
     def export_volume(self, args: p.VolumeRef) -> p.Export:
@@ -113,10 +128,7 @@ class FakeVolumes:
             used = sum(volume.size for volume in [*self.volumes.values(), *self.volume_snapshots.values()])
             return p.VolumeList(
                 volumes=[self._state_of(volume_id) for volume_id in self.volumes],
-                snapshots=[
-                    p.SnapshotState(snapshot_id=snapshot_id, size=made.size, allocated=len(made.content))
-                    for snapshot_id, made in self.volume_snapshots.items()
-                ],
+                snapshots=[self._snapshot_state(snapshot_id) for snapshot_id in self.volume_snapshots],
                 total_bytes=self.disk_gb * GIB,
                 free_bytes=max(0, self.disk_gb * GIB - used),
             )
@@ -150,6 +162,12 @@ class FakeVolumes:
             raise NodeError("not_found", f"volume {volume_id} is not on {self.name}")
         return found
 
+    def _snapshot_state(self, snapshot_id: str) -> p.SnapshotState:
+        made = self.volume_snapshots[snapshot_id]
+        return p.SnapshotState(
+            volume_id=made.snapshot_of, snapshot_id=snapshot_id, size=made.size, allocated=made.allocated
+        )
+
     def _users(self, volume_id: str) -> list[str]:
         return [
             instance.server_id
@@ -167,7 +185,7 @@ class FakeVolumes:
         return p.VolumeState(
             volume_id=volume_id,
             size=volume.size,
-            allocated=len(volume.content),
+            allocated=volume.allocated,
             exported=bool(volume.port),
             server_ids=self._users(volume_id),
         )

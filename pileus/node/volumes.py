@@ -52,6 +52,13 @@ class Volumes:
             self._volumes.remove(args.volume_id)
         return p.NOTHING
 
+    def rename_volume(self, args: p.RenameVolume) -> p.VolumeState:
+        with self._instances.locked(args.old), self._instances.locked(args.new):
+            if self._volumes.path(args.old).exists():
+                self._refuse_in_use(args.old)
+                self._volumes.rename(args.old, args.new)
+            return self._volume_state(args.new)
+
     def extend_volume(self, args: p.ExtendVolume) -> p.Nothing:
         size = args.size_gb * GIB
         with self._instances.locked(args.volume_id):
@@ -68,7 +75,7 @@ class Volumes:
 
     def ensure_volume_snapshot(self, args: p.VolumeSnapshot) -> p.SnapshotState:
         with self._instances.locked(args.snapshot_id):
-            if not self._volumes.snapshot_path(args.snapshot_id).exists():
+            if self._volumes.find_snapshot(args.snapshot_id) is None:
                 with self._held(args.volume_id):
                     self._volumes.copy_to_snapshot(args.volume_id, args.snapshot_id)
             return self._volumes.snapshot_state(args.snapshot_id)

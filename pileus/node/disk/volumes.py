@@ -36,8 +36,9 @@ class VolumeFiles:
     def path(self, volume_id: str) -> Path:
         return self.folder / (checked_id(volume_id) + RAW)
 
-    def snapshot_path(self, snapshot_id: str) -> Path:
-        return self._snapshots / (checked_id(snapshot_id) + RAW)
+    def find_snapshot(self, snapshot_id: str) -> Path | None:
+        """Its name says whose snapshot it is, too."""
+        return next(self._snapshots.glob(f"{checked_id(snapshot_id)}@*{RAW}"), None)
 
     def get(self, volume_id: str) -> Path:
         path = self.path(volume_id)
@@ -46,8 +47,8 @@ class VolumeFiles:
         return path
 
     def get_snapshot(self, snapshot_id: str) -> Path:
-        path = self.snapshot_path(snapshot_id)
-        if not path.exists():
+        path = self.find_snapshot(snapshot_id)
+        if path is None:
             raise NodeError("not_found", f"snapshot {snapshot_id} is not on this host")
         return path
 
@@ -55,11 +56,14 @@ class VolumeFiles:
         return sorted(path.stem for path in self.folder.glob(f"*{RAW}"))
 
     def snapshots(self) -> list[SnapshotState]:
-        return [self.snapshot_state(path.stem) for path in sorted(self._snapshots.glob(f"*{RAW}"))]
+        return [self.snapshot_state(path.stem.partition("@")[0]) for path in sorted(self._snapshots.glob(f"*{RAW}"))]
 
     def snapshot_state(self, snapshot_id: str) -> SnapshotState:
-        about = self.get_snapshot(snapshot_id).stat()
-        return SnapshotState(snapshot_id=snapshot_id, size=about.st_size, allocated=about.st_blocks * 512)
+        path = self.get_snapshot(snapshot_id)
+        about, volume_id = path.stat(), path.stem.partition("@")[2]
+        return SnapshotState(
+            volume_id=volume_id, snapshot_id=snapshot_id, size=about.st_size, allocated=about.st_blocks * 512
+        )
 
     def room(self) -> tuple[int, int]:
         """Bytes in all, and free."""
@@ -89,7 +93,7 @@ class VolumeFiles:
             part.rename(self.path(volume_id))
 
     def copy_to_snapshot(self, volume_id: str, snapshot_id: str) -> None:
-        made = self.snapshot_path(snapshot_id)
+        made = self._snapshots / f"{checked_id(snapshot_id)}@{checked_id(volume_id)}{RAW}"
         with half_made(made.with_suffix(PART)) as part:
             self._copy(self.get(volume_id), part)
             self._finish(part, 0)
@@ -106,7 +110,13 @@ class VolumeFiles:
         self.path(volume_id).unlink(missing_ok=True)
 
     def remove_snapshot(self, snapshot_id: str) -> None:
-        self.snapshot_path(snapshot_id).unlink(missing_ok=True)
+        if path := self.find_snapshot(snapshot_id):
+            path.unlink(missing_ok=True)
+
+    def rename(self, old: str, new: str) -> None:
+        if self.path(new).exists():
+            raise NodeError("in_use", f"there is a volume {new} already")
+        self.path(old).rename(self.path(new))
 
     def grow(self, volume_id: str, size: int) -> None:
         path = self.get(volume_id)

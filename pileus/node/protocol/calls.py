@@ -44,6 +44,7 @@ from pileus.node.protocol.volumes import (
     Export,
     ExtendVolume,
     PutVolume,
+    RenameVolume,
     SnapshotState,
     VolumeList,
     VolumeRef,
@@ -101,6 +102,7 @@ GIVE_STREAM = Call("give_stream", StreamArgs, Nothing, 10, "where such a connect
 ENSURE_VOLUME = Call("ensure_volume", EnsureVolume, VolumeState, 3600, "make a volume, empty or a copy, unless there")
 PUT_VOLUME = Call("put_volume", PutVolume, VolumeState, 3600, "stream a volume's bytes in, instead of what it had")
 REMOVE_VOLUME = Call("remove_volume", VolumeRef, Nothing, 30, "delete a volume; in_use while a server has it")
+RENAME_VOLUME = Call("rename_volume", RenameVolume, VolumeState, 10, "a file of volumes has another name")
 EXTEND_VOLUME = Call("extend_volume", ExtendVolume, Nothing, 60, "let a volume grow; servers here that have it see it")
 ENSURE_VOLUME_SNAPSHOT = Call(
     "ensure_volume_snapshot", VolumeSnapshot, SnapshotState, 3600, "copy a volume as it is now"
@@ -129,7 +131,7 @@ CALLS: dict[str, Call[Any, Any]] = {
         REMOVE_INSTANCE, POWER, ENSURE_NICS, DIAGNOSTICS, MAKE_SNAPSHOT, REMOVE_SNAPSHOT, PUT_ASIDE, TAKE_BACK,
         COPY_ASIDE, DROP_ASIDE, READ_FILE, PUT_DISK, CONSOLE_LOG, OPEN_CONSOLE, EXPECT_GUEST, MIGRATE, MIGRATION,
         PAUSE_MIGRATION, END_MIGRATION, TAKE_STREAM, GIVE_STREAM, ENSURE_METADATA, REMOVE_METADATA,
-        SET_METADATA, LIST_INSTANCES, EVENTS, ENSURE_VOLUME, PUT_VOLUME, REMOVE_VOLUME, EXTEND_VOLUME,
+        SET_METADATA, LIST_INSTANCES, EVENTS, ENSURE_VOLUME, PUT_VOLUME, REMOVE_VOLUME, EXTEND_VOLUME, RENAME_VOLUME,
         ENSURE_VOLUME_SNAPSHOT, REMOVE_VOLUME_SNAPSHOT, REVERT_VOLUME, EXPORT_VOLUME, UNEXPORT_VOLUME, LIST_VOLUMES,
         ATTACH_VOLUME, DETACH_VOLUME,
     )

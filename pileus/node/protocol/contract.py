@@ -46,6 +46,7 @@ from pileus.node.protocol.volumes import (
     Export,
     ExtendVolume,
     PutVolume,
+    RenameVolume,
     SnapshotState,
     VolumeList,
     VolumeRef,
@@ -121,6 +122,9 @@ class VolumeNode(Protocol):
 
     def remove_volume(self, args: VolumeRef) -> Nothing:
         """Undo of ensure_volume, and volume delete. Its snapshots stay."""
+
+    def rename_volume(self, args: RenameVolume) -> VolumeState:
+        """When a file is taken over as a volume, or given up as one. NodeError not_found, in_use."""
 
     def extend_volume(self, args: ExtendVolume) -> Nothing:
         """On the volume's host, and then on every other host whose servers have it. NodeError invalid if it is larger."""

@@ -80,7 +80,15 @@ class VolumeState(Struct, frozen=True, kw_only=True):
     server_ids: list[str] = []  # which have it on this host
 
 
+class RenameVolume(Struct, frozen=True, kw_only=True):
+    """Names of files: a volume's id, or whatever an operator called a file that he put among the volumes."""
+
+    old: str
+    new: str
+
+
 class SnapshotState(Struct, frozen=True, kw_only=True):
+    volume_id: str
     snapshot_id: str
     size: int
     allocated: int = 0
