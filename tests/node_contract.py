@@ -324,14 +324,14 @@ class NodeContract(VolumeContract):
         self, node: p.Node, make: Callable[..., p.InstanceSpec]
     ) -> None:
         spec = make()
-        ref = p.ServerRef(spec.server_id)
+        ref, sent = p.ServerRef(spec.server_id), p.MigrateArgs(server_id=spec.server_id)
         with pytest.raises(NodeError) as refused:
-            node.migrate(ref)
+            node.migrate(sent)
         assert refused.value.kind == "not_found"
         node.ensure_instance(spec)
         assert node.migration(ref).state == "none"
-        node.migrate(ref)
-        node.migrate(ref)
+        node.migrate(sent)
+        node.migrate(sent)
         assert node.migration(ref).state == "running"
         node.end_migration(ref)
         for _ in range(100):

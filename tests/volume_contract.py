@@ -133,19 +133,22 @@ class VolumeContract:
         assert refused.value.kind == "not_found"
 
     def test_an_export_stays_where_it_is_and_keeps_its_volume(self, node: p.Node, volume_id: str) -> None:
-        ref = p.VolumeRef(volume_id)
-        export = node.export_volume(ref)
+        ref, args = p.VolumeRef(volume_id), p.ExportVolume(volume_id=volume_id, client="node-7")
+        export = node.export_volume(args)
         assert export.address and export.port
-        assert node.export_volume(ref) == export and volumes(node)[volume_id].exported
+        other = p.ExportVolume(volume_id=volume_id, client="node-8")
+        assert node.export_volume(args) == export == node.export_volume(other)
+        node.unexport_volume(other)
+        assert volumes(node)[volume_id].exported
         with pytest.raises(NodeError) as refused:
             node.remove_volume(ref)
         assert refused.value.kind == "in_use"
         for _ in range(2):
-            node.unexport_volume(ref)
+            node.unexport_volume(args)
         assert not volumes(node)[volume_id].exported
         node.remove_volume(ref)
         with pytest.raises(NodeError) as refused:
-            node.export_volume(ref)
+            node.export_volume(args)
         assert refused.value.kind == "not_found"
 
     def test_a_server_has_a_volume_from_its_start_and_nobody_takes_it_away(

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute import hosts, images, instance_actions, migrations, quotas, states
+from pileus.compute import hosts, images, instance_actions, migrations, quotas, states, volumes
 from pileus.compute.sagas.evacuate import EVACUATE
 from pileus.compute.sagas.live import LIVE
 from pileus.compute.sagas.rebuild import REBUILD
 from pileus.compute.sagas.rescue import RESCUE, UNRESCUE
 from pileus.compute.sagas.resize import CONFIRM, RESIZE, REVERT
-from pileus.compute.sagas.shelve import SHELVE, UNSHELVE
+from pileus.compute.sagas.shelve import SHELVE, SHELVE_FROM_VOLUME, UNSHELVE
 from pileus.compute.sagas.snapshot import IMAGE
 from pileus.compute.scheduler import Need
 from pileus.compute.server_create import check_image, get_flavor, get_key, placeable, snapshot
@@ -25,9 +25,13 @@ from pileus.core.errors import BadRequest, Conflict, NotFound
 # -- rescue ------------------------------------------------------------------------------------------------------------
 
 
-def rescue_server(tx: Tx, ctx: Context, server: Server, image_id: str | None, password: str | None) -> str:
+def rescue_server(
+    tx: Tx, ctx: Context, server: Server, image_id: str | None, password: str | None, volume_backed: bool = False
+) -> str:
     """Its administrator's password while it is rescued. Raises Conflict, BadRequest."""
-    image = images.get_image(tx, ctx, image_id or server.root_image_id)
+    if not server.root_image_id and not volume_backed:
+        raise BadRequest(f"Cannot rescue a volume-backed instance {server.id}: that needs microversion 2.87.")
+    image = images.get_image(tx, ctx, image_id or server.root_image_id or _image_of_volume(tx, server))
     if image.status != "active":
         raise BadRequest(f"Image {image.id} is not active.")
     _on_a_host(server, "rescue")
@@ -36,6 +40,16 @@ def rescue_server(tx: Tx, ctx: Context, server: Server, image_id: str | None, pa
     save(tx, server, rescue_image_id=image.id, admin_pass=password)
     saga.start(tx, RESCUE, f"server/{server.id}", ctx, host=server.host)
     return password
+
+
+def _image_of_volume(tx: Tx, server: Server) -> str:
+    """What the volume that it boots from was made of. Raises BadRequest."""
+    row = volumes.boot_volume(tx, server.id)
+    volume = volumes.find_volume(tx, row.volume_id) if row else None
+    found = volume.image_metadata.get("image_id") if volume else None
+    if not found:
+        raise BadRequest(f"Instance {server.id} boots from a volume that no image is known of: name one.")
+    return str(found)
 
 
 unrescue_server = plain("unrescue", UNRESCUE, "compute_unrescue_instance")
@@ -53,11 +67,15 @@ def rebuild_server(tx: Tx, ctx: Context, server: Server, given: dict[str, Any]) 
     """Raises Conflict, BadRequest, Forbidden."""
     _on_a_host(server, "rebuild")
     image = images.get_image(tx, ctx, given["image_id"])
-    check_image(image, server.flavor)
+    if not server.root_image_id and image.id != _image_of_volume(tx, server):
+        raise BadRequest("Unable to rebuild with a different image for a volume-backed server.")
+    if server.root_image_id:
+        check_image(image, server.flavor)
     changes: dict[str, Any] = {
-        "image": ImageSnapshot(image.id, image.properties), "image_id": image.id, "base_image_id": "",
-        "rescue_image_id": "", "admin_pass": given.get("admin_pass") or secrets.token_urlsafe(9), "password": "",
+        "base_image_id": "", "rescue_image_id": "", "admin_pass": given.get("admin_pass") or secrets.token_urlsafe(9), "password": "",
     }  # fmt: skip
+    if server.root_image_id:
+        changes |= {"image": ImageSnapshot(image.id, image.properties), "image_id": image.id}
     if "key_name" in given:
         key = get_key(tx, ctx, given["key_name"])
         changes |= {
@@ -118,6 +136,9 @@ def _image(tx: Tx, server: Server, name: str, kind: str, metadata: dict[str, str
 def shelve_server(tx: Tx, ctx: Context, server: Server) -> None:
     """Raises Conflict, OverQuota."""
     begin(tx, ctx, server, "shelve", "shelve", "compute_shelve_instance")
+    if not server.root_image_id:
+        saga.start(tx, SHELVE_FROM_VOLUME, f"server/{server.id}", ctx, host=server.host)
+        return
     image_id = _image(tx, server, f"{server.name}-shelved"[:255], "snapshot", {})
     saga.start(tx, SHELVE, f"server/{server.id}", ctx, host=server.host, image_id=image_id)
 

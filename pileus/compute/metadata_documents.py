@@ -9,6 +9,7 @@ import base64
 import msgspec
 
 from pileus.compute.store import Server
+from pileus.compute.volumes import local_disks
 from pileus.node import protocol as p
 
 
@@ -37,11 +38,16 @@ def documents(server: Server, domain: str = "", public_ipv4: str = "", groups: l
 
 
 def instance_spec(
-    server: Server, nics: list[p.Nic], documents: p.Documents, power: p.DesiredPower = "running"
+    server: Server,
+    nics: list[p.Nic],
+    documents: p.Documents,
+    power: p.DesiredPower = "running",
+    volumes: list[p.AttachedVolume] | None = None,
 ) -> p.InstanceSpec:
     """Everything the node needs to know of a server."""
     flavor = server.flavor
     properties = server.image.properties if server.image else {}
+    ephemerals, swap_mb = local_disks(server)
     model = str(properties.get("hw_vif_model") or "virtio")
     return p.InstanceSpec(
         server_id=server.id,
@@ -54,13 +60,14 @@ def instance_spec(
         disks=p.DiskSpec(
             root=p.RootDisk(image_id=server.root_image_id, size_gb=flavor.disk) if server.root_image_id else None,
             rescue=p.RootDisk(image_id=server.rescue_image_id, size_gb=0) if server.rescue_image_id else None,
-            ephemerals=[p.EphemeralDisk(size_gb=flavor.ephemeral)] if flavor.ephemeral else [],
-            swap_mb=flavor.swap,
+            ephemerals=ephemerals,
+            swap_mb=swap_mb,
             config_drive=server.config_drive,
         ),
         nics=[nic if model == "virtio" else _with_model(nic, model) for nic in nics],
         documents=documents,
         disk_bus=str(properties.get("hw_disk_bus") or "virtio"),
+        volumes=volumes or [],
         power=power,
     )
 

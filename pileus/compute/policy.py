@@ -24,7 +24,7 @@ VERBS = {
     **dict.fromkeys(("show", "events", "events:details"), "GET {one}"),
     **dict.fromkeys(("shutdown", "reboot", "uptime", "search", "servers"), "GET {one}/{verb}"),
     **dict.fromkeys(("add_host", "remove_host", "set_metadata", "force_complete"), "POST {one}/action"),
-    "create": "POST {all}", "update": "PUT {one}", "delete": "DELETE {one}", "update_all": "PUT {all}",
+    "swap": "PUT {one}", "create": "POST {all}", "update": "PUT {one}", "delete": "DELETE {one}", "update_all": "PUT {all}",
     "delete_all": "DELETE {all}",
 }  # fmt: skip
 
@@ -101,7 +101,8 @@ OF_A_SERVER = [
     rule("os-security-groups:list", READER, "GET /servers/{server_id}/os-security-groups"),
     *resource("os-server-shares", "/servers/{server_id}/shares/{share_id}", {READER: "index", MEMBER: "create"}),
     *resource("os-volumes-attachments", "/servers/{server_id}/os-volume_attachments/{volume_id}",
-              {READER: "index", MEMBER: "create"}),
+              {READER: "index show", MEMBER: "create update delete", ADMIN: "swap"},
+              "A swap is one step of moving a volume, which block storage asks for."),
     *resource("os-instance-actions", "/servers/{server_id}/os-instance-actions/{request_id}",
               {READER: "list show", ADMIN: "events events:details"}, "Its events name hosts and causes."),
     rule("os-server-password:show", READER, "GET /servers/{server_id}/os-server-password"),

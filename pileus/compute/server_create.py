@@ -10,7 +10,19 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute import flavors, hosts, images, instance_actions, keypairs, networks, quotas, server_groups, states
+from pileus.compute import (
+    block_devices,
+    flavors,
+    hosts,
+    images,
+    instance_actions,
+    keypairs,
+    networks,
+    quotas,
+    server_groups,
+    states,
+)
+from pileus.compute.block_devices import Devices
 from pileus.compute.images import BootImage
 from pileus.compute.sagas.create import CREATE
 from pileus.compute.scheduler import Need
@@ -37,6 +49,7 @@ class Placing(msgspec.Struct):
     host: str | None = None
     forced: bool = False
     hints: dict[str, Any] = {}
+    shared_volumes: bool = False  # the caller's version knows of volumes that several servers have
 
 
 def create_servers(tx: Tx, ctx: Context, given: dict[str, Any], placing: Placing) -> Made:
@@ -44,9 +57,11 @@ def create_servers(tx: Tx, ctx: Context, given: dict[str, Any], placing: Placing
     project_id = ctx.project_id or ""
     least, most = _counts(given)
     flavor = get_flavor(tx, ctx, given["flavor_id"])
-    image_id = _boot_source(given)
-    image = images.get_image(tx, ctx, image_id)
-    check_image(image, flavor)
+    if given.get("personality"):
+        raise NotBuilt("Files are not injected here: use user_data.")
+    planned = block_devices.plan(tx, ctx, given, flavor, most, placing.shared_volumes)
+    if planned.image is not None:
+        check_image(planned.image, flavor)
     key = get_key(tx, ctx, given.get("key_name"))
     quotas.check_metadata(tx, project_id, len(given["metadata"]))
     groups = list(dict.fromkeys(group["name"] for group in given["security_groups"])) or ["default"]
@@ -58,13 +73,14 @@ def create_servers(tx: Tx, ctx: Context, given: dict[str, Any], placing: Placing
     count = quotas.spend(tx, project_id, least, most, flavor.vcpus, flavor.ram)
     made = Made([], f"r-{secrets.token_hex(4)}")
     for index in range(count):
-        server = _server(ctx, given, flavor, image, key, groups, made.reservation_id)
+        server = _server(ctx, given, flavor, planned, key, groups, made.reservation_id)
         if count > 1:
             server.name, server.hostname = f"{server.name}-{index + 1}", f"{server.hostname[:60]}-{index + 1}"
             server.launch_index = index
         server.pinned_availability_zone, server.scheduler_hints = placing.zone, placing.hints
         server.availability_zone = placing.zone or ""
         _write(tx, ctx, server, first if index == 0 else networks.plan(tx, ctx, wanted, groups), placing)
+        block_devices.attach(tx, ctx, server, planned.volumes)
         made.servers.append(server)
     return made
 
@@ -82,11 +98,12 @@ def _write(tx: Tx, ctx: Context, server: Server, ports: list[ServerPort], placin
 
 
 def _server(
-    ctx: Context, given: dict[str, Any], flavor: Flavor, image: BootImage | None, key: KeyPair | None,
+    ctx: Context, given: dict[str, Any], flavor: Flavor, planned: Devices, key: KeyPair | None,
     groups: list[str], reservation_id: str,
 ) -> Server:  # fmt: skip
     now = clock.now()
     server_id = clock.new_id()
+    image_id = planned.image.id if planned.image else ""
     return Server(
         id=server_id,
         project_id=ctx.project_id or "",
@@ -96,8 +113,9 @@ def _server(
         hostname=given.get("hostname") or host_name(given["name"], server_id),
         vm_state=states.BUILDING,
         task_state=states.SCHEDULING,
-        image=ImageSnapshot(image.id, image.properties) if image else None,
-        image_id=image.id if image else "",
+        image=ImageSnapshot(image_id, planned.properties),
+        image_id=image_id,
+        local_disks=planned.local,
         flavor=snapshot(flavor),
         flavor_id=flavor.id,
         vcpus=flavor.vcpus,
@@ -164,29 +182,6 @@ def placeable(tx: Tx, host: str) -> None:
     """Raises BadRequest for a host that is not there."""
     if hosts.find_host(tx, host) is None:
         raise BadRequest(f"Compute host {host[:255]} could not be found.", kind="ComputeHostNotFound")
-
-
-def _boot_source(given: dict[str, Any]) -> str:
-    """The image a server boots from. Block devices other than a copy of an image on the host are not built."""
-    image_id: str = given.get("image_id") or ""
-    if given.get("block_device_mapping"):
-        raise NotBuilt("Servers cannot boot from volumes here yet: leave block_device_mapping out.")
-    if given.get("personality"):
-        raise NotBuilt("Files are not injected here: use user_data.")
-    for device in given.get("block_device_mapping_v2") or []:
-        kind, where = device.get("source_type"), device.get("destination_type")
-        if kind not in ("image", "blank", "volume", "snapshot") or where not in ("local", "volume", None):
-            raise BadRequest("Block Device Mapping is Invalid: source_type and destination_type do not go together.")
-        if kind != "image" or where != "local":
-            raise NotBuilt("Volumes are not built here yet: of block devices only image to local is taken.")
-        if str(device.get("boot_index")) != "0" or not isinstance(device.get("uuid"), str):
-            raise BadRequest("Block Device Mapping is Invalid: the image must be named and have boot_index 0.")
-        if image_id and device["uuid"] != image_id:
-            raise BadRequest("Block Device Mapping is Invalid: it boots from another image than imageRef.")
-        image_id = device["uuid"]
-    if not image_id:
-        raise BadRequest("Invalid imageRef provided: a server boots from an image.")
-    return image_id
 
 
 def check_image(image: BootImage, flavor: Flavor | FlavorSnapshot) -> None:

@@ -72,6 +72,7 @@ def states_of(wanted: str) -> list[tuple[str, str | None]]:
 
 ANY = "*"
 KEPT = (ACTIVE, STOPPED, HELD, SUSPENDED)
+PLUGGABLE = (ACTIVE, STOPPED, HELD, RESIZED, OFFLOADED)
 
 
 class Transition(NamedTuple):
@@ -114,6 +115,9 @@ TRANSITIONS = {
         Transition("evacuate", (ACTIVE, STOPPED, ERROR), (None,), REBUILDING, "its host is down, so nothing is asked of it"),
         Transition("confirmResize", (RESIZED,), (None,), None, "there must be something to confirm"),
         Transition("revertResize", (RESIZED,), (None,), RESIZE_REVERTING, "there must be something to revert"),
+        Transition("attach_volume", PLUGGABLE, (None,), None, "what is on no host has it when it is again"),
+        Transition("detach_volume", PLUGGABLE, (None,), None, "as it was attached"),
+        Transition("swap_volume", (ACTIVE, HELD, RESIZED), (None,), None, "its hypervisor copies while the guest runs"),
         Transition("attach_interface", (ACTIVE, STOPPED, HELD), (None,), None, "the guest must not be in between"),
         Transition("detach_interface", (ACTIVE, STOPPED, HELD), (None,), None, "the guest must not be in between"),
         Transition("update metadata", KEPT, (ANY,), None, "the guest is told of it"),

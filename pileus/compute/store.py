@@ -124,6 +124,7 @@ class Server(msgspec.Struct):
     access_ip_v4: str = ""
     access_ip_v6: str = ""
     root_device_name: str | None = "/dev/vda"
+    local_disks: dict[str, Any] = {}  # ephemerals and swap, where it was created with others than its flavor's
     fault: ServerFault | None = None
     launched_at: str | None = None
     terminated_at: str | None = None
@@ -236,6 +237,33 @@ class ServerPort(msgspec.Struct):
     fixed_ip: str | None = None
     security_groups: list[str] = []
     tag: str | None = None
+
+
+@table(
+    "server_volumes",
+    index=[("server_id", "position"), ("volume_id",)],
+    references={"server_id": "servers.id"},
+    cascade=["server_id"],
+)
+class ServerVolume(msgspec.Struct):
+    """A volume of a server. Until it has an attachment the volume is still being made."""
+
+    id: Key
+    server_id: str
+    volume_id: str
+    device: str  # vdb
+    position: int = 0
+    attachment_id: str = ""
+    boot: bool = False  # the server starts from it
+    delete_on_termination: bool = False
+    tag: str | None = None
+    bus: str = ""
+    read_only: bool = False
+    shared: bool = False
+    attached: bool = False  # its guest has it, or will have it when it starts
+    kind: str = "file"  # how it is reached from the server's host
+    address: str = ""
+    port: int = 0
 
 
 @table("hosts", unique=[("name",), ("number",)])

@@ -154,7 +154,7 @@ class MigratingCalls(Caller):
     def expect_guest(self, args: p.ServerRef) -> p.Nothing:
         return self._call(p.EXPECT_GUEST, args)
 
-    def migrate(self, args: p.ServerRef) -> p.Nothing:
+    def migrate(self, args: p.MigrateArgs) -> p.Nothing:
         return self._call(p.MIGRATE, args)
 
     def migration(self, args: p.ServerRef) -> p.Migration:
@@ -202,10 +202,10 @@ class VolumeCalls(Caller):
     def revert_volume(self, args: p.VolumeSnapshot) -> p.Nothing:
         return self._call(p.REVERT_VOLUME, args)
 
-    def export_volume(self, args: p.VolumeRef) -> p.Export:
+    def export_volume(self, args: p.ExportVolume) -> p.Export:
         return self._call(p.EXPORT_VOLUME, args)
 
-    def unexport_volume(self, args: p.VolumeRef) -> p.Nothing:
+    def unexport_volume(self, args: p.ExportVolume) -> p.Nothing:
         return self._call(p.UNEXPORT_VOLUME, args)
 
     def list_volumes(self, args: p.Nothing = p.NOTHING) -> p.VolumeList:

@@ -31,6 +31,7 @@ class FakeVolume(msgspec.Struct):
     size: int
     pieces: dict[int, bytes] = {}  # what was written, by where; all else is zero
     port: int = 0  # exported
+    clients: set[str] = set()
     snapshot_of: str = ""
 
     @property

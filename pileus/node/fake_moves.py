@@ -37,7 +37,7 @@ class FakeMoves:
             self.expected.add(args.server_id)
             return p.NOTHING
 
-    def migrate(self, args: p.ServerRef) -> p.Nothing:
+    def migrate(self, args: p.MigrateArgs) -> p.Nothing:
         with self._entered("migrate"):
             instance = self.instances.get(args.server_id)
             if instance is None or not instance.domain or instance.power not in ("running", "paused"):

@@ -109,18 +109,20 @@ class FakeVolumes:
             volume.size, volume.pieces = max(volume.size, snapshot.size), dict(snapshot.pieces)
             return p.NOTHING
 
-    def export_volume(self, args: p.VolumeRef) -> p.Export:
+    def export_volume(self, args: p.ExportVolume) -> p.Export:
         with self._entered("export_volume"):
             volume = self._volume(args.volume_id)
             if not volume.port:
                 taken = {other.port for other in self.volumes.values()}
                 volume.port = next(port for port in range(FIRST_PORT, 65536) if port not in taken)
+            volume.clients.add(args.client)
             return p.Export(volume_id=args.volume_id, address="127.0.0.1", port=volume.port)
 
-    def unexport_volume(self, args: p.VolumeRef) -> p.Nothing:
+    def unexport_volume(self, args: p.ExportVolume) -> p.Nothing:
         with self._entered("unexport_volume"):
             if volume := self.volumes.get(args.volume_id):
-                volume.port = 0
+                volume.clients = set() if args.client == "*" else volume.clients - {args.client}
+                volume.port = volume.port if volume.clients else 0
             return p.NOTHING
 
     def list_volumes(self, args: p.Nothing = p.NOTHING) -> p.VolumeList:

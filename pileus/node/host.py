@@ -60,7 +60,7 @@ class HostNode(Copies, Moves, Volumes):
         self._exports = Exports(folder / "exports", self._ovs.tunnel_address, self._hypervisor.owner)
         self._events = EventLog(self._inventory)
         self._soft_power = SoftPower(self._hypervisor, self._instances.locked, self._on_soft_end)
-        self._migrations = Migrations(self._hypervisor, self._on_migrated)
+        self._migrations = Migrations(self._hypervisor, self._on_migrated, self._volumes.path)
         self._last: dict[str, p.PowerState] = {}  # the power state told last
         self._asked_by_guest: set[str] = set()
         self._to_restore: set[str] = set()

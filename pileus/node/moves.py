@@ -23,13 +23,13 @@ class Moves:
         self._migrations.expect(args.server_id)
         return p.NOTHING
 
-    def migrate(self, args: p.ServerRef) -> p.Nothing:
+    def migrate(self, args: p.MigrateArgs) -> p.Nothing:
         with self._instances.locked(args.server_id):
             kept, found = self._instances.find(args.server_id), self._hypervisor.find(args.server_id)
             if kept is None or found is None or found.power_state not in ("running", "paused"):
                 raise NodeError("not_found", f"server {args.server_id} does not run on {self.name}")
             self._instances.keep(replace(kept, leaving=True))
-            self._migrations.start(args.server_id)
+            self._migrations.start(args.server_id, args.volumes)
         return p.NOTHING
 
     def _on_migrated(self, server_id: str, gone: bool) -> None:

@@ -93,13 +93,13 @@ class Volumes:
             self._volumes.revert(args.volume_id, args.snapshot_id)
         return p.NOTHING
 
-    def export_volume(self, args: p.VolumeRef) -> p.Export:
+    def export_volume(self, args: p.ExportVolume) -> p.Export:
         with self._instances.locked(args.volume_id):
-            return self._exports.ensure(args.volume_id, self._volumes.get(args.volume_id))
+            return self._exports.ensure(args.volume_id, self._volumes.get(args.volume_id), args.client)
 
-    def unexport_volume(self, args: p.VolumeRef) -> p.Nothing:
+    def unexport_volume(self, args: p.ExportVolume) -> p.Nothing:
         with self._instances.locked(args.volume_id):
-            self._exports.remove(args.volume_id)
+            self._exports.remove(args.volume_id, args.client)
         return p.NOTHING
 
     def list_volumes(self, args: p.Nothing = p.NOTHING) -> p.VolumeList:

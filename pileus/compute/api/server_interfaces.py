@@ -93,12 +93,6 @@ def show_interface_with_tag(rq: Request, found: Server) -> dict[str, Any]:
     return {"interfaceAttachment": _shown(_interface(rq, found), True)}
 
 
-@api.get("/servers/{server_id}/os-volume_attachments", policy="os_compute_api:os-volumes-attachments:index", on=server)
-def list_volume_attachments(rq: Request, found: Server) -> dict[str, Any]:
-    """List a server's volumes: none, as long as there is no block storage."""
-    return {"volumeAttachments": []}
-
-
 @api.post("/servers/{server_id}/os-interface", policy=f"{POLICY}:create", on=server)
 def attach_interface(rq: Request, found: Server) -> dict[str, Any]:
     """Give a server a further interface; it is plugged in while the guest runs."""
@@ -138,14 +132,6 @@ def list_shares(rq: Request, found: Server) -> dict[str, Any]:
 def attach_share(rq: Request, found: Server) -> None:
     """Not built (501): give a server a shared file system."""
     raise NotBuilt("There is no service of shared file systems here.")
-
-
-@api.post(
-    "/servers/{server_id}/os-volume_attachments", policy="os_compute_api:os-volumes-attachments:create", on=server
-)
-def attach_volume(rq: Request, found: Server) -> None:
-    """Not built yet (501): give a server a volume."""
-    raise NotBuilt("There is no block storage here yet.")
 
 
 def _one_member(rq: Request, action: str, name: str) -> str:

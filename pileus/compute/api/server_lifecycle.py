@@ -31,7 +31,11 @@ def rescue_server(rq: Request, found: Server) -> dict[str, Any]:
     given = null_or_arguments(rq, "rescue", "adminPass", "rescue_image_ref")
     password = _PASSWORD.check(given["adminPass"]) if "adminPass" in given else None
     image_id = _RESCUE_IMAGE.check(given["rescue_image_ref"]) if "rescue_image_ref" in given else None
-    return {"adminPass": lifecycle.rescue_server(rq.tx, rq.ctx, found, image_id, password)}
+    return {
+        "adminPass": lifecycle.rescue_server(
+            rq.tx, rq.ctx, found, image_id, password, volume_backed=rq.version >= Version(2, 87)
+        )
+    }
 
 
 simple("unrescue", f"{RULE}:os-unrescue", lifecycle.unrescue_server, "Boot a rescued server from its own disk again.")

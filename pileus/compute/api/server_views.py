@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pileus.compute import hosts, networks, server_groups
+from pileus.compute import hosts, networks, server_groups, volumes
 from pileus.compute.resources.servers import ATTRIBUTE, EXTENDED, SERVER, SHOWN, Seen, server_links
 from pileus.compute.store import Server
 from pileus.core.microversions import Version
@@ -32,13 +32,14 @@ def many(rq: Request, servers: list[Server], fields: set[str]) -> list[dict[str,
     """Full views. Addresses and groups of all of them come from one query each, host states from another."""
     view = SERVER.viewer(rq, only=fields)
     found = networks.seen(rq.tx, [server.id for server in servers])
+    attached = volumes.of_servers(rq.tx, [server.id for server in servers])
     status = _host_status(rq) if "host_status" in fields else _no_status
     root = rq.root
     nothing, full_fault = networks.Seen(), "admin" in rq.ctx.roles
     bodies = []
     for server in servers:
         seen = found.get(server.id, nothing)
-        body = view(Seen(server, seen.addresses, seen.groups, status(server), root))
+        body = view(Seen(server, seen.addresses, seen.groups, status(server), root, attached.get(server.id, [])))
         if server.vm_state not in _PROGRESS:
             body.pop("progress", None)
         if server.vm_state != "error" or server.fault is None:

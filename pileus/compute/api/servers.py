@@ -49,7 +49,7 @@ def create_servers(rq: Request) -> Response:
     if given.get("networks"):
         rq.authorize(f"{POLICY}:create:attach_network")
     placing = _placing(rq, given)
-    placing.hints = hints
+    placing.hints, placing.shared_volumes = hints, rq.version >= Version(2, 60)
     made = server_create.create_servers(rq.tx, rq.ctx, given, placing)
     if given.get("return_reservation_id"):
         return Response({"reservation_id": made.reservation_id}, 202)

@@ -10,7 +10,7 @@ import msgspec
 
 from pileus.compute import states
 from pileus.compute.resources.flavors import NAME
-from pileus.compute.store import Server
+from pileus.compute.store import Server, ServerVolume
 from pileus.core import clock
 from pileus.core.fields import (
     OPTIONAL,
@@ -41,6 +41,7 @@ class Seen(msgspec.Struct):
     groups: list[str]
     host_status: str
     root: str  # of this cloud's URLs
+    volumes: list[ServerVolume] = []
 
 
 class Base64(Text):
@@ -196,7 +197,9 @@ SERVER = Resource(
         Text("OS-EXT-STS:task_state", show=lambda seen: seen.server.task_state),
         Text("OS-EXT-STS:vm_state", show=lambda seen: seen.server.vm_state),
         Integer("OS-EXT-STS:power_state", show=lambda seen: seen.server.power_state),
-        Field("os-extended-volumes:volumes_attached", show=lambda seen: []),
+        Field("os-extended-volumes:volumes_attached", since="2.3",
+              show=lambda seen: [{"id": row.volume_id, "delete_on_termination": row.delete_on_termination}
+                                 for row in seen.volumes]),
         Items("security_groups", Object("security_groups", [Text("name", create=REQUIRED, min=1)]), create=OPTIONAL,
               default=list, show=lambda seen: [{"name": name} for name in seen.groups]),
         Text(ATTRIBUTE + "host", show=lambda seen: seen.server.host),
@@ -249,6 +252,8 @@ SERVER = Resource(
         Networks("networks", nic(tagged=False), create=REQUIRED, since="2.37", until="2.41"),
         Items("networks", nic(tagged=True), null=True, create=OPTIONAL, since="2.32", until="2.36"),
         Items("networks", nic(tagged=False), null=True, create=OPTIONAL, until="2.31"),
+        Field("os-extended-volumes:volumes_attached", until="2.2",
+              show=lambda seen: [{"id": row.volume_id} for row in seen.volumes]),
         # shown since 2.26, to be given at creation since 2.52
         Field("tags", since="2.26", until="2.51", show=lambda seen: seen.server.tags),
         Items("personality", Object("personality", open=True), create=OPTIONAL, until="2.56"),

@@ -7,10 +7,17 @@ from typing import Any
 
 import msgspec
 
-from pileus.compute import hosts, images, networks, scheduler, server_groups, states
+from pileus.compute import hosts, images, networks, scheduler, server_groups, states, volumes
 from pileus.compute.metadata_documents import documents, instance_spec
 from pileus.compute.sagas import listeners
 from pileus.compute.sagas.server import get_server, mark_active, mark_error, node_of, show_task
+from pileus.compute.sagas.volumes import (
+    await_volumes,
+    complete_volumes,
+    connect_volumes,
+    disconnect_volumes,
+    give_back_volumes,
+)
 from pileus.compute.store import Claim, Server, ServerPort
 from pileus.core import clock, quota
 from pileus.core.db import Tx
@@ -166,7 +173,8 @@ def spec_of(tx: Tx, cloud: Any, server: Server) -> p.InstanceSpec:
         power = "shutdown"
     elif server.vm_state == states.SUSPENDED:
         power = "suspended"
-    return instance_spec(server, networks.nics(tx, server.id), guest_documents(tx, cloud, server), power)
+    nics, documents = networks.nics(tx, server.id), guest_documents(tx, cloud, server)
+    return instance_spec(server, nics, documents, power, volumes.attached(tx, server.id))
 
 
 def guest_documents(tx: Tx, cloud: Any, server: Server) -> p.Documents:
@@ -181,11 +189,13 @@ SPAWN = [
     Step(push_image),
     Step(ensure_disks, undo=remove_disks),
     Step(ensure_listeners, undo=drop_listeners),
+    Step(connect_volumes, undo=disconnect_volumes),
     Step(ensure_instance, undo=remove_instance),
+    Step(complete_volumes),
 ]
 CREATE = Saga(
     "server-create",
-    version=1,
+    version=2,
     failed=mark_error,
-    steps=[Step(choose_node, undo=free_claim), *SPAWN, Step(mark_active)],
+    steps=[Step(await_volumes, undo=give_back_volumes), Step(choose_node, undo=free_claim), *SPAWN, Step(mark_active)],
 )

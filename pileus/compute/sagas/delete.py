@@ -6,6 +6,7 @@ from functools import partial
 from pileus.compute import hosts, images, instance_actions, networks, states
 from pileus.compute.sagas import listeners
 from pileus.compute.sagas.server import node_of, server_fault
+from pileus.compute.sagas.volumes import release_volumes
 from pileus.compute.store import Migration, Server
 from pileus.core import clock
 from pileus.core.errors import EngineUnavailable
@@ -92,7 +93,7 @@ def mark_undeletable(run: Run, error: BaseException) -> None:
 
 DELETE = Saga(
     "server-delete",
-    version=1,
+    version=2,
     failed=mark_undeletable,
     steps=[
         Step(remove_instance),
@@ -100,6 +101,7 @@ DELETE = Saga(
         Step(remove_other_places),
         Step(drop_listeners),
         Step(release_ports),
+        Step(release_volumes),
         Step(forget_server),
     ],
 )

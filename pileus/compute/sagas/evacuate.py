@@ -21,7 +21,7 @@ def mark_evacuated(run: Run) -> None:
 
 EVACUATE = Saga(
     "server-evacuate",
-    version=1,
+    version=2,
     failed=mark_broken,
     steps=[
         Step(choose_dest, undo=close_move),

@@ -7,11 +7,14 @@ Once the guest is there it is there: from then on only forwards, and whoever und
 import threading
 from typing import Any
 
-from pileus.compute import instance_actions, migrations, states
+import msgspec
+
+from pileus.compute import instance_actions, migrations, states, volumes
 from pileus.compute.sagas import listeners
 from pileus.compute.sagas.create import push, spec_of
 from pileus.compute.sagas.moves import choose_dest, get_move, move_over
 from pileus.compute.sagas.server import failed, get_server, node_of, settled, show_task
+from pileus.compute.sagas.volumes import connect_all, disconnect_all
 from pileus.core import log
 from pileus.core.errors import EngineError, EngineUnavailable
 from pileus.core.saga import Run, Saga, SagaRow, Step, Wait
@@ -40,6 +43,21 @@ def bring_base(run: Run) -> None:
         image_id = get_server(tx, run).root_image_id
     if image_id:
         push(run, run.data["dest"], image_id, elsewhere=run.data["source"])
+
+
+def connect_there(run: Run) -> dict[str, Any]:
+    """Its volumes are reached from both hosts as long as it is on its way."""
+    with run.db.read() as tx:
+        rows = volumes.of_server(tx, run.id)
+    found = [volumes.as_attached(volumes.connect(run.cloud, row, run.data["dest"])) for row in rows]
+    return {"volumes": [msgspec.to_builtins(volume) for volume in found]}
+
+
+def disconnect_there(run: Run) -> None:
+    """Undo of connect_there, unless it has arrived."""
+    if "dest" in run.data and not _has_arrived(run):
+        disconnect_all(run, run.data["dest"])
+        connect_all(run, run.data["source"])
 
 
 def prepare_dest(run: Run) -> None:
@@ -71,7 +89,8 @@ def migrate_guest(run: Run) -> None:
         return
     with run.db.write() as tx:
         migrations.set_status(tx, get_move(tx, run), "running")
-    source.migrate(ref)
+    there = msgspec.convert(run.data["volumes"], list[p.AttachedVolume])
+    source.migrate(p.MigrateArgs(server_id=run.id, volumes=there))
     over = threading.Event()
     for way in WAYS:
         threading.Thread(
@@ -130,6 +149,7 @@ def keep_guest(run: Run) -> None:
 def settle_there(run: Run) -> None:
     """The row follows the guest; its new host is told to keep it, and the old one to forget it."""
     move_over(run)
+    connect_all(run, run.data["dest"])
     listeners.enter(
         run, run.data["dest"]
     )  # again: until its row said so, the last to leave there may have taken them away
@@ -144,6 +164,7 @@ def settle_there(run: Run) -> None:
     source.end_migration(ref)
     source.remove_instance(ref)
     source.remove_disks(ref)
+    disconnect_all(run, run.data["source"])
     listeners.leave(run, run.data["source"])
     with run.db.write() as tx:
         migrations.close(tx, get_move(tx, run), "completed")
@@ -173,11 +194,12 @@ def _has_guest(run: Run, which: str) -> bool:
 
 LIVE = Saga(
     "server-live-migration",
-    version=1,
+    version=2,
     failed=mark_as_before,
     steps=[
         Step(choose_dest, undo=close_move),
         Step(bring_base),
+        Step(connect_there, undo=disconnect_there),
         Step(prepare_dest, undo=clear_dest),
         Step(migrate_guest, undo=keep_guest),
         Step(settle_there),  # from here on only forwards: what fails is tried again by whoever undoes

@@ -10,6 +10,7 @@ from pileus.compute.sagas.create import (
     remove_instance,
 )
 from pileus.compute.sagas.server import get_server, mark_broken, settled
+from pileus.compute.sagas.volumes import connect_volumes
 from pileus.core import clock
 from pileus.core.saga import Run, Saga, Step
 
@@ -23,7 +24,7 @@ def mark_rebuilt(run: Run) -> None:
 
 REBUILD = Saga(
     "server-rebuild",
-    version=1,
+    version=2,
     failed=mark_broken,
     steps=[
         Step(remove_instance),
@@ -31,6 +32,7 @@ REBUILD = Saga(
         Step(push_image),
         Step(ensure_disks),
         Step(ensure_listeners),
+        Step(connect_volumes),
         Step(ensure_instance),
         Step(mark_rebuilt),
     ],

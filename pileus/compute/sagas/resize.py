@@ -22,6 +22,7 @@ from pileus.compute.sagas.create import (
 from pileus.compute.sagas.moves import choose_dest, close_move, get_move, move_back, move_over, return_row
 from pileus.compute.sagas.power import await_off
 from pileus.compute.sagas.server import failed, get_server, mark_broken, node_of, settled
+from pileus.compute.sagas.volumes import connect_all, connect_volumes, disconnect_all
 from pileus.compute.store import Server
 from pileus.core.saga import Run, Saga, Step
 from pileus.node import protocol as p
@@ -52,9 +53,11 @@ def bring_back(run: Run) -> None:
     node.take_back(p.ServerRef(run.id))
     with run.db.read() as tx:
         server = get_server(tx, run)
-        spec = spec_of(tx, run.cloud, server)
     if server.task_state == states.DELETING:
         return  # its disks go at once
+    connect_all(run, run.data["source"])
+    with run.db.read() as tx:
+        spec = spec_of(tx, run.cloud, get_server(tx, run))
     node.ensure_disks(spec)
     listeners.enter(run, run.data["source"])
     node.ensure_instance(spec)
@@ -85,6 +88,11 @@ def drop_dest_listeners(run: Run) -> None:
         listeners.leave(run, run.data["dest"])
 
 
+def leave_volumes_there(run: Run) -> None:
+    if run.data["source"] != run.data["dest"]:
+        disconnect_all(run, run.data["dest"])
+
+
 def remove_dest_instance(run: Run) -> None:
     node_of(run, run.data["dest"]).remove_instance(p.ServerRef(run.id))
 
@@ -104,7 +112,7 @@ def mark_as_before(run: Run, error: BaseException) -> None:
 
 RESIZE = Saga(
     "server-resize",
-    version=1,
+    version=2,
     failed=mark_as_before,
     steps=[
         Step(choose_dest, undo=close_move),
@@ -117,6 +125,7 @@ RESIZE = Saga(
         Step(await_ports),
         Step(ensure_disks),
         Step(ensure_listeners, undo=drop_dest_listeners),
+        Step(connect_volumes, undo=leave_volumes_there),
         Step(ensure_instance, undo=remove_dest_instance),
         Step(mark_resized),
     ],
@@ -139,6 +148,11 @@ def drop_old_listeners(run: Run) -> None:
         listeners.leave(run, run.data["source"])
 
 
+def leave_volumes(run: Run) -> None:
+    if run.data["source"] != run.data["dest"]:
+        disconnect_all(run, run.data["source"])
+
+
 def mark_confirmed(run: Run) -> None:
     with run.db.write() as tx:
         server = get_server(tx, run)
@@ -149,9 +163,9 @@ def mark_confirmed(run: Run) -> None:
 
 CONFIRM = Saga(
     "server-confirm-resize",
-    version=1,
+    version=2,
     failed=mark_broken,
-    steps=[Step(drop_old_disks), Step(drop_old_listeners), Step(mark_confirmed)],
+    steps=[Step(drop_old_disks), Step(drop_old_listeners), Step(leave_volumes), Step(mark_confirmed)],
 )
 
 
@@ -180,17 +194,19 @@ def mark_reverted(run: Run) -> None:
 
 REVERT = Saga(
     "server-revert-resize",
-    version=1,
+    version=2,
     failed=mark_broken,
     steps=[
         Step(remove_instance),
         Step(drop_copies),
         Step(drop_dest_listeners),
+        Step(leave_volumes_there),
         Step(return_home),
         Step(await_ports),
         Step(take_back_disks),
         Step(ensure_disks),
         Step(ensure_listeners),
+        Step(connect_volumes),
         Step(ensure_instance),
         Step(mark_reverted),
     ],

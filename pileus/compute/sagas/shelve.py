@@ -7,6 +7,7 @@ from pileus.compute.sagas.create import SPAWN, choose_node, drop_listeners, remo
 from pileus.compute.sagas.power import SOFT_SECONDS, await_off
 from pileus.compute.sagas.server import failed, get_server, give_up, node_of, settled, show_task
 from pileus.compute.sagas.snapshot import drop_snapshot, make_snapshot, remove_snapshot, upload_snapshot
+from pileus.compute.sagas.volumes import disconnect_volumes
 from pileus.compute.store import Claim, Server
 from pileus.core.db import Tx
 from pileus.core.saga import Run, Saga, Step
@@ -25,7 +26,7 @@ def begin_leaving(run: Run) -> dict[str, Any]:
     """From here on the image is the server: it is kept whatever happens."""
     with run.db.write() as tx:
         server = get_server(tx, run)
-        show_task(tx, server, states.OFFLOADING, shelved_image_id=run.data["image_id"])
+        show_task(tx, server, states.OFFLOADING, shelved_image_id=run.data.get("image_id", ""))
     return {"leaving": True}
 
 
@@ -52,9 +53,17 @@ def mark_half_shelved(run: Run, error: BaseException) -> None:
         failed(run, error)
 
 
+OFFLOAD = [
+    Step(begin_leaving),
+    Step(remove_instance),
+    Step(remove_disks),
+    Step(disconnect_volumes),
+    Step(drop_listeners),
+    Step(mark_offloaded),
+]
 SHELVE = Saga(
     "server-shelve",
-    version=1,
+    version=2,
     failed=mark_half_shelved,
     steps=[
         Step(switch_off),
@@ -62,12 +71,15 @@ SHELVE = Saga(
         Step(make_snapshot, undo=drop_snapshot),
         Step(upload_snapshot),
         Step(remove_snapshot),
-        Step(begin_leaving),
-        Step(remove_instance),
-        Step(remove_disks),
-        Step(drop_listeners),
-        Step(mark_offloaded),
+        *OFFLOAD,
     ],
+)
+# what boots from a volume has nothing that would have to be kept elsewhere
+SHELVE_FROM_VOLUME = Saga(
+    "server-shelve-from-volume",
+    version=1,
+    failed=mark_half_shelved,
+    steps=[Step(switch_off), Step(await_off), *OFFLOAD],
 )
 
 
@@ -95,7 +107,7 @@ def mark_active(run: Run) -> None:
 
 UNSHELVE = Saga(
     "server-unshelve",
-    version=1,
+    version=2,
     failed=give_up,
     steps=[Step(choose_node, undo=leave_host), Step(stand_on_image), *SPAWN, Step(mark_active)],
 )

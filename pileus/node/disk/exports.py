@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from pileus.core.confined import leave
 from pileus.node.disk.images import checked_id, write_atomically
@@ -40,6 +41,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     port: int
     pid: int = 0
+    clients: list[str] = []
     started: str = ""  # a pid alone may be somebody else's by now
 
 
@@ -57,11 +59,15 @@ class Exports:
     def ids(self) -> list[str]:
         return sorted(path.stem for path in self._folder.glob("*.json"))
 
-    def ensure(self, volume_id: str, file: Path) -> Export:
+    def ensure(self, volume_id: str, file: Path, client: str = "") -> Export:
+        """To one host more, or, when none is named, as it was."""
         with self._lock:
             note = self._note(volume_id)
+            clients = sorted({*(note.clients if note else []), *([client] if client else [])})
             if note is None or not running(note):
-                note = self._start(volume_id, file, note)
+                note = self._start(volume_id, file, note, clients)
+            elif note.clients != clients:
+                self._keep(replace(note, clients=clients))
             return Export(volume_id=volume_id, address=note.address, port=note.port)
 
     def restart(self, volume_id: str, file: Path) -> None:
@@ -69,11 +75,15 @@ class Exports:
         with self._lock:
             if note := self._note(volume_id):
                 end(note)
-                self._start(volume_id, file, note)
+                self._start(volume_id, file, note, note.clients)
 
-    def remove(self, volume_id: str) -> None:
+    def remove(self, volume_id: str, client: str) -> None:
         with self._lock:
             if note := self._note(volume_id):
+                left = [] if client == "*" else [other for other in note.clients if other != client]
+                if left:
+                    self._keep(replace(note, clients=left))
+                    return
                 end(note)
                 self._path(volume_id).unlink(missing_ok=True)
 
@@ -90,7 +100,7 @@ class Exports:
             if note and stopped:
                 os.kill(note.pid, signal.SIGCONT)
 
-    def _start(self, volume_id: str, file: Path, before: Note | None) -> Note:
+    def _start(self, volume_id: str, file: Path, before: Note | None, clients: list[str]) -> Note:
         """The note first: a crash between the two leaves an export to bring back, never a process nobody knows."""
         address = before.address if before else self._address()
         if not address:
@@ -99,9 +109,10 @@ class Exports:
             end_strays(volume_id)
         with listen(address, [before.port] if before else self._free_ports()) as listener:
             port = listener.getsockname()[1]
-            self._keep(Note(volume_id=volume_id, address=address, port=port))
+            note = Note(volume_id=volume_id, address=address, port=port, clients=clients)
+            self._keep(note)
             process = launch(file, listener, volume_id, *self._owner())
-        note = Note(volume_id=volume_id, address=address, port=port, pid=process.pid, started=started(process.pid))
+        note = replace(note, pid=process.pid, started=started(process.pid))
         self._keep(note)
         threading.Thread(target=process.wait, name=f"export-{volume_id[:8]}", daemon=True).start()  # no zombie stays
         return note

@@ -23,6 +23,7 @@ from pileus.node.protocol.values import (
     InstanceState,
     Inventory,
     MetadataArgs,
+    MigrateArgs,
     Migration,
     NetworkRef,
     Nothing,
@@ -42,6 +43,7 @@ from pileus.node.protocol.volumes import (
     DetachVolume,
     EnsureVolume,
     Export,
+    ExportVolume,
     ExtendVolume,
     PutVolume,
     RenameVolume,
@@ -91,7 +93,7 @@ PUT_DISK = Call("put_disk", PutDisk, Nothing, 3600, "stream a disk in that was m
 CONSOLE_LOG = Call("console_log", ConsoleLogArgs, ConsoleLog, 10, "the end of the serial console's log")
 OPEN_CONSOLE = Call("open_console", ConsoleArgs, Nothing, 10, "a stream both ways to the screen or the serial line")
 EXPECT_GUEST = Call("expect_guest", ServerRef, Nothing, 10, "make room for a guest that comes with its memory")
-MIGRATE = Call("migrate", ServerRef, Nothing, 10, "begin to send a running guest to the host that expects it")
+MIGRATE = Call("migrate", MigrateArgs, Nothing, 10, "begin to send a running guest to the host that expects it")
 MIGRATION = Call("migration", ServerRef, Migration, 10, "how far that is")
 PAUSE_MIGRATION = Call(
     "pause_migration", ServerRef, Nothing, 10, "let the guest stand still, so that it comes to an end"
@@ -111,8 +113,8 @@ REMOVE_VOLUME_SNAPSHOT = Call("remove_volume_snapshot", VolumeSnapshot, Nothing,
 REVERT_VOLUME = Call(
     "revert_volume", VolumeSnapshot, Nothing, 3600, "a volume becomes what it was; in_use while attached"
 )
-EXPORT_VOLUME = Call("export_volume", VolumeRef, Export, 30, "let other hosts reach a volume, and tell where")
-UNEXPORT_VOLUME = Call("unexport_volume", VolumeRef, Nothing, 30, "no longer")
+EXPORT_VOLUME = Call("export_volume", ExportVolume, Export, 30, "let another host reach a volume, and tell where")
+UNEXPORT_VOLUME = Call("unexport_volume", ExportVolume, Nothing, 30, "no longer")
 LIST_VOLUMES = Call("list_volumes", Nothing, VolumeList, 30, "the volumes and their snapshots on this host")
 ATTACH_VOLUME = Call("attach_volume", AttachVolume, Nothing, 60, "a server has this volume from now on")
 DETACH_VOLUME = Call(

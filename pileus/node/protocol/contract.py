@@ -25,6 +25,7 @@ from pileus.node.protocol.values import (
     InstanceState,
     Inventory,
     MetadataArgs,
+    MigrateArgs,
     Migration,
     NetworkRef,
     Nothing,
@@ -44,6 +45,7 @@ from pileus.node.protocol.volumes import (
     DetachVolume,
     EnsureVolume,
     Export,
+    ExportVolume,
     ExtendVolume,
     PutVolume,
     RenameVolume,
@@ -92,7 +94,7 @@ class MigratingNode(Protocol):
     def expect_guest(self, args: ServerRef) -> Nothing:
         """On the host it goes to, once its disks are there, as large as they are and empty."""
 
-    def migrate(self, args: ServerRef) -> Nothing:
+    def migrate(self, args: MigrateArgs) -> Nothing:
         """On the host that it leaves. Again while it goes on: nothing. NodeError not_found unless it runs."""
 
     def migration(self, args: ServerRef) -> Migration:
@@ -138,11 +140,11 @@ class VolumeNode(Protocol):
     def revert_volume(self, args: VolumeSnapshot) -> Nothing:
         """Revert to snapshot."""
 
-    def export_volume(self, args: VolumeRef) -> Export:
+    def export_volume(self, args: ExportVolume) -> Export:
         """Before a server on another host is given the volume. Again: the same place, after a restart too."""
 
-    def unexport_volume(self, args: VolumeRef) -> Nothing:
-        """Undo of export_volume, when the last such server gave it back."""
+    def unexport_volume(self, args: ExportVolume) -> Nothing:
+        """Undo of export_volume, when the last server of that host gave it back. `*`: to nobody any more."""
 
     def list_volumes(self, args: Nothing = NOTHING) -> VolumeList:
         """By the reconcile task and fsck; also how much room there is."""

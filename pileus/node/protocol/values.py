@@ -310,6 +310,11 @@ class ConsoleArgs(Struct, frozen=True, kw_only=True):
 Way = Literal["libvirt", "memory", "disks"]
 
 
+class MigrateArgs(Struct, frozen=True, kw_only=True):
+    server_id: str
+    volumes: list[AttachedVolume] = []  # as the other host reaches them
+
+
 class StreamArgs(Struct, frozen=True, kw_only=True):
     """One of the streams of a live migration."""
 

@@ -64,6 +64,13 @@ class DetachVolume(Struct, frozen=True, kw_only=True):
     volume_id: str
 
 
+class ExportVolume(Struct, frozen=True, kw_only=True):
+    """To another host, by its name: an export ends with the last of them."""
+
+    volume_id: str
+    client: str
+
+
 class Export(Struct, frozen=True, kw_only=True):
     """Where other hosts reach a volume."""
 

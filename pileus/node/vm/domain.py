@@ -175,6 +175,23 @@ def volume_source(disk: VolumeDisk) -> ET.Element:
     return source
 
 
+def elsewhere(description: str, volumes: Sequence[VolumeDisk]) -> tuple[str, list[str]]:
+    """A domain as another host will have it, and which of its disks have to be copied there: those that are written to
+    and are no volumes."""
+    domain = ET.fromstring(description)  # noqa: S314 (libvirt's own words)
+    found, copied = {disk.volume.volume_id: disk for disk in volumes}, []
+    for element in domain.iterfind("devices/disk"):
+        disk, target = found.get(element.findtext("serial") or ""), element.find("target")
+        if disk is not None:
+            for source in element.findall("source"):
+                element.remove(source)
+            element.set("type", "file" if disk.volume.kind == "file" else "network")
+            element.insert(1, volume_source(disk))
+        elif target is not None and element.find("readonly") is None:
+            copied.append(target.get("dev", ""))
+    return ET.tostring(domain, encoding="unicode"), copied
+
+
 def volume_xml(disk: VolumeDisk) -> str:
     """One volume, to be plugged in."""
     return ET.tostring(_volume(disk), encoding="unicode")

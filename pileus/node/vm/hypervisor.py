@@ -20,7 +20,7 @@ import libvirt
 
 from pileus.node.errors import NodeError, NodeUnavailable
 from pileus.node.protocol import Counters, Diagnostics, PowerState
-from pileus.node.vm.domain import server_of
+from pileus.node.vm.domain import VolumeDisk, elsewhere, server_of
 
 LOG = logging.getLogger("pileus.node.vm")
 
@@ -194,15 +194,30 @@ class Hypervisor:
             ((_, told),) = self._open().domainListGetStats([domain], 0, 0)
         return diagnostics_of(told, power)
 
-    def send(self, server_id: str, libvirt_uri: str, memory_uri: str, disks_uri: str) -> None:
-        """A running guest with its memory and disks to another libvirt. Takes as long as that takes."""
+    def send(
+        self, server_id: str, libvirt_uri: str, memory_uri: str, disks_uri: str, volumes: list[VolumeDisk]
+    ) -> None:
+        """A running guest with its memory and its own disks to another libvirt. Takes as long as that takes.
+
+        Its volumes stay where they are, and are named as they are reached from there.
+        """
         flags = (
             libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER | libvirt.VIR_MIGRATE_PERSIST_DEST
             | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE | libvirt.VIR_MIGRATE_NON_SHARED_INC | libvirt.VIR_MIGRATE_AUTO_CONVERGE
         )  # fmt: skip
-        wanted = {libvirt.VIR_MIGRATE_PARAM_URI: memory_uri, libvirt.VIR_MIGRATE_PARAM_DISKS_URI: disks_uri}
+        wanted: dict[str, Any] = {
+            libvirt.VIR_MIGRATE_PARAM_URI: memory_uri, libvirt.VIR_MIGRATE_PARAM_DISKS_URI: disks_uri,
+        }  # fmt: skip
         domain = self.domain(server_id)
         with translated("migrating the domain"):
+            if volumes:
+                described, copied = elsewhere(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE), volumes)
+                wanted[libvirt.VIR_MIGRATE_PARAM_DEST_XML] = wanted[libvirt.VIR_MIGRATE_PARAM_PERSIST_XML] = described
+                flags |= libvirt.VIR_MIGRATE_UNSAFE  # libvirt cannot know that both hosts open the very same file
+                wanted[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = copied
+                if not copied:
+                    flags &= ~libvirt.VIR_MIGRATE_NON_SHARED_INC
+                    del wanted[libvirt.VIR_MIGRATE_PARAM_DISKS_URI], wanted[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS]
             domain.migrateToURI3(libvirt_uri, wanted, flags)
 
     def job(self, server_id: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pileus.node import protocol as p
 from pileus.node.disk.images import checked_id
 from pileus.node.errors import NodeError, NodeFault
 from pileus.node.streams import reach
+from pileus.node.vm.domain import VolumeDisk
 from pileus.node.vm.hypervisor import Hypervisor
 
 LOG = logging.getLogger("pileus.node.vm")
@@ -45,23 +46,25 @@ class Leaving:
 
 
 class Migrations:
-    def __init__(self, hypervisor: Hypervisor, over: Callable[[str, bool], None]) -> None:
-        """`over` is told of a guest that has left, or stayed after all."""
-        self._hypervisor, self._over = hypervisor, over
+    def __init__(
+        self, hypervisor: Hypervisor, over: Callable[[str, bool], None], volume_path: Callable[[str], Path]
+    ) -> None:
+        """`over` is told of a guest that has left, or stayed after all; every host has its volumes at the same path."""
+        self._hypervisor, self._over, self._volume_path = hypervisor, over, volume_path
         self._leaving: dict[str, Leaving] = {}
         self._lock = threading.Lock()
 
     def expect(self, server_id: str) -> None:
         self._make_folder(server_id)
 
-    def start(self, server_id: str) -> None:
+    def start(self, server_id: str, volumes: list[p.AttachedVolume]) -> None:
         with self._lock:
             known = self._leaving.get(server_id)
             if known and known.state.state == "running":
                 return
             leaving = self._leaving[server_id] = Leaving(self._make_folder(server_id))
         threading.Thread(
-            target=self._send, args=(server_id, leaving), name=f"move-{server_id[:8]}", daemon=True
+            target=self._send, args=(server_id, leaving, volumes), name=f"move-{server_id[:8]}", daemon=True
         ).start()
 
     def state(self, server_id: str) -> p.Migration:
@@ -114,11 +117,12 @@ class Migrations:
         folder.chmod(0o733)  # QEMU, a user of its own, makes and finds its sockets here
         return folder
 
-    def _send(self, server_id: str, leaving: Leaving) -> None:
+    def _send(self, server_id: str, leaving: Leaving, volumes: list[p.AttachedVolume]) -> None:
         folder = FOLDER / server_id
         uri = f"qemu+unix:///system?socket={folder}/libvirt"
         try:
-            self._hypervisor.send(server_id, uri, f"unix://{folder}/memory", f"unix://{folder}/disks")
+            there = [VolumeDisk(volume, "", "", str(self._volume_path(volume.volume_id))) for volume in volumes]
+            self._hypervisor.send(server_id, uri, f"unix://{folder}/memory", f"unix://{folder}/disks", there)
             end = p.Migration(state="done")
         except NodeFault as e:
             end = p.Migration(state="failed", message=str(e))
