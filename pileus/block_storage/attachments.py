@@ -118,6 +118,22 @@ def roll_detaching(tx: Tx, volume_id: str, server_id: str | None = None) -> None
     settle(tx, volume_id)
 
 
+def disconnect(cloud: Any, attachment_id: str, node: str) -> None:
+    """The server has left this node and keeps the volume. Outside of transactions; may be repeated."""
+    with cloud.db.read() as tx:
+        attachment = tx.find(Attachment, id=attachment_id)
+        if attachment is None:
+            return
+        volume = get_volume(tx, attachment.volume_id)
+        others = [one for one in attachments_of(tx, volume.id) if one.attached_host == node and one.id != attachment_id]
+    if volume.host is not None and not others:
+        driver: Volumes = cloud.drivers["block_storage"]
+        driver.disconnect(volume.host, volume.id, node)
+    if attachment.attached_host == node:
+        with cloud.db.write() as tx:
+            tx.update(Attachment, attachment_id, attached_host=None, updated_at=clock.now())
+
+
 def release(cloud: Any, attachment_id: str) -> None:
     """Nobody uses it by this attachment any more: not exported, and gone. Outside of transactions; may be repeated."""
     with cloud.db.read() as tx:

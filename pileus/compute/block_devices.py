@@ -197,7 +197,7 @@ def _properties(tx: Tx, ctx: Context, planned: Devices) -> dict[str, Any]:
     boot = next(device for device in planned.volumes if device.boot)
     if boot.image_id:
         return images.get_image(tx, ctx, boot.image_id).properties
-    told = boot.volume.image_metadata if boot.volume else {}
+    told: dict[str, str] = boot.volume.image_metadata if boot.volume else {}
     return {name: value for name, value in told.items() if name.startswith(images.PROPERTIES)}
 
 

@@ -12,6 +12,7 @@ from pileus.node import protocol as p
 
 LEFT_OVER, MISSING, DISKLESS, STRAY_TAP, LISTENER, DEAF = "left-over", "missing", "diskless", "tap", "listener", "deaf"
 STUCK, CLAIM = "stuck", "claim"
+VOLUME = "volume"
 SNAPSHOT, ASIDE, STRANDED, RESCUE = "snapshot", "aside", "stranded", "rescue"
 # where a server has a guest on its host
 SETTLED = (states.ACTIVE, states.STOPPED, states.HELD, states.SUSPENDED, states.RESCUED, states.RESIZED)
@@ -27,6 +28,7 @@ class Rows(msgspec.Struct):
     listening: dict[str, set[str]]  # by host: where metadata has to be answered by now
     kept: set[tuple[str, str]] = set()  # (host, server): what may have to go back there is not left over
     imaging: set[str] = set()  # images that are being made of servers
+    volumes: dict[str, set[str]] = {}  # by server: volumes that its guest should have
 
 
 def on_host(host: str, report: p.Report, rows: Rows) -> list[Difference]:
@@ -38,6 +40,7 @@ def on_host(host: str, report: p.Report, rows: Rows) -> list[Difference]:
             found += _missing(host, server, there.get(server.id))
         if server.host == host and server.id not in rows.busy and server.id in there:
             found += _forgotten(host, server, there[server.id], (host, server.id) in rows.kept)
+            found += _plugged(host, server, there[server.id], rows.volumes.get(server.id, set()))
     found += [
         Difference(host, SNAPSHOT, image_id, "a copy of a disk is here that nobody makes an image of")
         for image_id in report.snapshots
@@ -73,6 +76,14 @@ def _missing(host: str, server: Server, state: p.InstanceState | None) -> Iterab
         yield Difference(host, DISKLESS, server.id, "the server's disks are not here")
     elif not state.domain:
         yield Difference(host, MISSING, server.id, "the server's guest is not here")
+
+
+def _plugged(host: str, server: Server, state: p.InstanceState, wanted: set[str]) -> Iterable[Difference]:
+    """Volumes, as its node was told of them."""
+    if state.spec and server.vm_state in SETTLED and wanted != set(state.volumes):
+        more, less = set(state.volumes) - wanted, wanted - set(state.volumes)
+        parts = [f"{what} {', '.join(sorted(which))}" for what, which in (("has", more), ("lacks", less)) if which]
+        yield Difference(host, VOLUME, server.id, f"the guest {' and '.join(parts)}")
 
 
 def _forgotten(host: str, server: Server, state: p.InstanceState, moving: bool) -> Iterable[Difference]:

@@ -1,7 +1,6 @@
 """What compute asks of the image service, all in one place."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,12 +9,10 @@ from pileus import image as front
 from pileus.core.context import Context
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Gone, NotFound
-from pileus.core.saga import Wait
-from pileus.node import protocol as p
 
 Image = front.Image
+to_send = front.to_send
 FORMATS = ("raw", "qcow2", "iso", "vmdk", "vdi", "vhd", "vhdx")  # what a node can boot from, some of it converted
-CHUNK = 1 << 20
 # of an image's properties those that shape the servers made from it
 PROPERTIES = ("hw_", "os_type", "os_distro", "os_admin_user", "img_")
 
@@ -85,29 +82,6 @@ def _boot(image: front.Image) -> BootImage:
             if name.startswith(PROPERTIES) and not name.startswith("img_signature")
         },
     )  # fmt: skip
-
-
-def to_send(cloud: Any, image_id: str) -> tuple[p.PutImage, Iterator[bytes]]:
-    """What a node is sent: fetched first where it lies elsewhere, because only then everything is known of it.
-
-    Raises Wait while its hashes are being made: the node checks what it gets.
-    """
-    if front.is_hashing(cloud, image_id):
-        raise Wait(0.1)
-    path = front.open_data(cloud, image_id)
-    with cloud.db.read() as tx:
-        image = tx.get(front.Image, id=image_id)
-    args = p.PutImage(
-        image_id=image.id, size=image.size or 0, sha512=image.os_hash_value or "", format=image.disk_format or "",
-        algorithm=image.os_hash_algo or "sha512", signature=front.signature(cloud, image_id),
-    )  # fmt: skip
-    return args, _pieces(path)
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
 
 
 # -- images made of servers --------------------------------------------------------------------------------------------

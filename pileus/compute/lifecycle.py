@@ -72,7 +72,8 @@ def rebuild_server(tx: Tx, ctx: Context, server: Server, given: dict[str, Any]) 
     if server.root_image_id:
         check_image(image, server.flavor)
     changes: dict[str, Any] = {
-        "base_image_id": "", "rescue_image_id": "", "admin_pass": given.get("admin_pass") or secrets.token_urlsafe(9), "password": "",
+        "base_image_id": "", "rescue_image_id": "",
+        "admin_pass": given.get("admin_pass") or secrets.token_urlsafe(9), "password": "",
     }  # fmt: skip
     if server.root_image_id:
         changes |= {"image": ImageSnapshot(image.id, image.properties), "image_id": image.id}

@@ -7,13 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pileus.compute import compare, consoles, hosts, images, instance_actions, networks, servers, states
+from pileus.compute import compare, consoles, hosts, images, instance_actions, networks, servers, states, volumes
 from pileus.compute.drivers import Nodes
 from pileus.compute.sagas import listeners
 from pileus.compute.sagas.create import spec_of
 from pileus.compute.sagas.delete import DELETE
 from pileus.compute.sagas.restore import RESTORE
-from pileus.compute.store import Claim, Migration, Server, ServerFault, ServerPort, disk_gb
+from pileus.compute.store import Claim, Migration, Server, ServerFault, ServerPort, ServerVolume, disk_gb
 from pileus.core import clock, log, saga
 from pileus.core.context import internal
 from pileus.core.db import Tx, sql
@@ -119,12 +119,16 @@ def read_rows(tx: Tx) -> compare.Rows:
         present.setdefault(host, set()).add(network_id)
         if server_id not in busy and network_id in answered:
             listening.setdefault(host, set()).add(network_id)
+    wanted: dict[str, set[str]] = {}
+    for row in tx.select(ServerVolume, attached=True):
+        wanted.setdefault(row.server_id, set()).add(row.volume_id)
     return compare.Rows(
         servers={server.id: server for server in tx.select(Server)},
         claims={claim.server_id: claim for claim in tx.select(Claim)},
         busy=busy,
         kept={(host, move.server_id) for move in tx.select(Migration, open=True) for host in (move.source, move.dest)},
         imaging={row.data["image_id"] for row in at_work if "image_id" in row.data},
+        volumes=wanted,
         networks=present,
         listening=listening,
     )
@@ -189,6 +193,8 @@ def _repair(cloud: Any, nodes: Nodes, difference: Difference) -> None:
         nodes.get(difference.where).remove_snapshot(p.SnapshotArgs(server_id="", snapshot_id=id))
     elif kind in (compare.ASIDE, compare.STRANDED, compare.RESCUE):
         _repair_disks(cloud, nodes.get(difference.where), difference)
+    elif kind == compare.VOLUME:
+        _repair_volumes(cloud, nodes.get(difference.where), id)
     elif kind == compare.LISTENER:
         nodes.get(difference.where).remove_metadata(p.NetworkRef(id))
     elif kind == compare.DEAF:
@@ -214,6 +220,19 @@ def _repair_disks(cloud: Any, node: p.Node, difference: Difference) -> None:
             spec = None if server is None or server.rescue_image_id else spec_of(tx, cloud, server)
         if spec is not None:
             node.ensure_disks(spec)
+
+
+def _repair_volumes(cloud: Any, node: p.Node, server_id: str) -> None:
+    with cloud.db.read() as tx:
+        if saga.unfinished(tx, f"server/{server_id}"):
+            return
+        wanted = {volume.volume_id: volume for volume in volumes.attached(tx, server_id)}
+    states_ = (state for state in node.list_instances().instances if state.server_id == server_id)
+    there = {volume_id for state in states_ for volume_id in state.volumes}
+    for volume_id in there - wanted.keys():
+        node.detach_volume(p.DetachVolume(server_id=server_id, volume_id=volume_id))
+    for volume_id in wanted.keys() - there:
+        node.attach_volume(p.AttachVolume(server_id=server_id, volume=wanted[volume_id]))
 
 
 def _repair_row(tx: Tx, server: Server, difference: Difference) -> None:

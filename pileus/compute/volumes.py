@@ -16,7 +16,8 @@ from pileus.core.errors import BadRequest, NotFound, OverQuota
 from pileus.core.tables import columns, shape
 from pileus.node import protocol as p
 
-Volume, Snapshot = front.Volume, front.Snapshot
+Volume = front.Volume
+Snapshot = front.Snapshot
 PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
 LETTERS = [*ascii_lowercase, *map("".join, product(ascii_lowercase, repeat=2))]
 _OF_SERVERS = sql(
@@ -80,7 +81,7 @@ def free_device(server: Server, rows: Iterable[ServerVolume]) -> str:
     own = [name for name in names if name not in taken][: own_disks(server)]
     for name in names:
         if name not in taken and name not in own:
-            return name
+            return str(name)
     raise BadRequest(f"Instance {server.id} has no room for another disk.")
 
 
@@ -96,7 +97,7 @@ def local_disks(server: Server) -> tuple[list[p.EphemeralDisk], int]:
     ephemerals = [p.EphemeralDisk(size_gb=flavor.ephemeral)] if flavor.ephemeral else []
     if "ephemerals" in given:
         ephemerals = [p.EphemeralDisk(size_gb=one["size_gb"], format=one["format"]) for one in given["ephemerals"]]
-    return ephemerals, given.get("swap_mb", flavor.swap)
+    return ephemerals, int(given.get("swap_mb", flavor.swap))
 
 
 # -- volumes -----------------------------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 The front: what other services may use. `get_image` asks what the caller may see; `image_path` is the file to send to a host.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pileus.core.errors import Conflict, EngineUnavailable
+from pileus.core.saga import Wait
 from pileus.core.signatures import BadSignature, Signed
 from pileus.image import hashing
 from pileus.image.data import local_path, upload
@@ -15,6 +17,7 @@ from pileus.image.drivers.base import StoreError
 from pileus.image.images import create_image, delete_image, get_image, update_image
 from pileus.image.signatures import signed
 from pileus.image.store import ACTIVE, QUEUED, Image
+from pileus.node import protocol as p
 
 
 def image_path(cloud: Any, image: Image) -> Path:
@@ -58,6 +61,31 @@ def signature(cloud: Any, image_id: str) -> Signed | None:
     return found
 
 
+def to_send(cloud: Any, image_id: str) -> tuple[p.PutImage, Iterator[bytes]]:
+    """What a node is sent: fetched first where it lies elsewhere, because only then everything is known of it.
+
+    Raises Wait while its hashes are being made: the node checks what it gets.
+    """
+    if is_hashing(cloud, image_id):
+        raise Wait(0.1)
+    path = open_data(cloud, image_id)
+    with cloud.db.read() as tx:
+        image = tx.get(Image, id=image_id)
+    args = p.PutImage(
+        image_id=image.id, size=image.size or 0, sha512=image.os_hash_value or "", format=image.disk_format or "",
+        algorithm=image.os_hash_algo or "sha512", signature=signature(cloud, image_id),
+    )  # fmt: skip
+    return args, _pieces(path)
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+CHUNK = 1 << 20
+
 __all__ = [
     "ACTIVE",
     "QUEUED",
@@ -70,6 +98,7 @@ __all__ = [
     "is_hashing",
     "open_data",
     "signature",
+    "to_send",
     "update_image",
     "upload",
 ]

@@ -8,7 +8,7 @@ from pileus.block_storage import reconcile as block_storage
 from pileus.block_storage.store import Attachment, Volume
 from pileus.compute import hosts
 from pileus.compute.sagas.restore import RESTORE
-from pileus.compute.store import Claim, Server, ServerPort
+from pileus.compute.store import Claim, Server, ServerPort, ServerVolume
 from pileus.core import saga
 from pileus.core.context import internal
 from pileus.image import hashing
@@ -77,10 +77,11 @@ class Stage:
             return [row for row in tx.select(saga.SagaRow) if row.state in ("running", "undoing")]
 
     def _hurry(self) -> None:
-        """Nobody waits here for what was parked, nor for the lease of an engine that has died."""
+        """Nobody waits here for what was parked, nor for the lease of an engine that has died. One may wait for another:
+        whoever was asked longest ago comes first."""
         with self.cloud.db.write() as tx:
             for row in self.unfinished():
-                tx.update(saga.SagaRow, row.id, run_after=row.created_at, lease=None, lease_until=None)
+                tx.update(saga.SagaRow, row.id, run_after=row.updated_at, lease=None, lease_until=None)
 
     def effects(self) -> dict[str, Any]:
         """Everything that a saga may leave behind."""
@@ -89,6 +90,7 @@ class Stage:
         with self.cloud.db.read() as tx:
             ports = sorted(port.id for port in tx.select(Port) if not port.device_owner.startswith("network:"))
             interfaces = tx.count(ServerPort)
+            volumes_of = sorted((row.server_id, row.volume_id, row.attached) for row in tx.select(ServerVolume))
             attachments = sorted(one.server_id for one in tx.select(Attachment))
             claims = sorted((claim.server_id, claim.host) for claim in tx.select(Claim))
         return {
@@ -101,6 +103,7 @@ class Stage:
             "claims": claims,
             "ports": ports,
             "interfaces": interfaces,
+            "server volumes": volumes_of,
             "volumes": sorted((host, *one) for host in volumes.hosts() for one in _held(volumes.stored(host))),
             "attachments": attachments,
             "image data": self._stray_data(),
@@ -113,6 +116,14 @@ class Stage:
             rows = tx.select(Image)
         known = {key for row in rows for key in (row.id, row.data, *(location.key for location in row.locations))}
         return sorted(self.cloud.drivers["image"].keys() - known)
+
+    def drop_free_volumes(self) -> None:
+        """What servers gave back is their user's, and not left over: it must be possible to delete it."""
+        with self.cloud.db.read() as tx:
+            free = tx.select(Volume, status="available")
+        for volume in free:
+            self.client.delete(f"{VOLUME}/volumes/{volume.id}").ok(202)
+        self.run()
 
     def close(self) -> None:
         self.web.stop()
@@ -263,6 +274,66 @@ def _has_interfaces(count: int) -> Callable[[Stage, str], bool]:
     return done
 
 
+def _with_volume(prepare: Callable[[Stage], str]) -> Callable[[Stage], str]:
+    """A server that has a volume, which ends with it, on the other host."""
+
+    def prepared(stage: Stage) -> str:
+        server_id = _attach_volume(stage, prepare(stage))
+        stage.run()
+        return server_id
+
+    return prepared
+
+
+def _attach_volume(stage: Stage, server_id: str) -> str:
+    server = stage.server(server_id)
+    other = next(name for name in stage.nodes if server is None or name != server.host)
+    made = stage.client.post(f"{VOLUME}/volumes", {"volume": {"size": 1}}).ok(202)["volume"]["id"]
+    stage.run()
+    with stage.cloud.db.write() as tx:
+        tx.update(Volume, made, host=f"{other}@files#files")
+    for name, node in stage.nodes.items():
+        node.remove_volume(p.VolumeRef(made))
+        if name == other:
+            node.ensure_volume(p.EnsureVolume(volume_id=made, size_gb=1))
+    body = {"volumeAttachment": {"volumeId": made, "delete_on_termination": True}}
+    stage.client.at("2.79").post(f"{SERVERS}/{server_id}/os-volume_attachments", body).ok(200)
+    return server_id
+
+
+def _detach_volume(stage: Stage, server_id: str) -> str:
+    path = f"{SERVERS}/{server_id}/os-volume_attachments"
+    (found,) = stage.client.get(path).ok()["volumeAttachments"]
+    stage.client.delete(f"{path}/{found['volumeId']}").ok(202)
+    return server_id
+
+
+def _has_volumes(count: int) -> Callable[[Stage, str], bool]:
+    def done(stage: Stage, server_id: str) -> bool:
+        server = stage.server(server_id)
+        if server is None or server.host is None:
+            return False
+        guest = stage.nodes[server.host].instances[server_id]
+        with stage.cloud.db.read() as tx:
+            rows = tx.select(ServerVolume, server_id=server_id)
+            attachments = tx.select(Attachment, server_id=server_id)
+        states = [one.attach_status for one in attachments]
+        return len(guest.spec.volumes) == len(rows) == count and states == ["attached"] * count
+
+    return done
+
+
+def _from_volume(stage: Stage) -> str:
+    root = {
+        "source_type": "image", "destination_type": "volume", "boot_index": 0, "uuid": stage.servers.image_id,
+        "volume_size": 1, "delete_on_termination": True,
+    }  # fmt: skip
+    server_id = stage.servers.create(imageRef=..., block_device_mapping_v2=[root])
+    stage.run()
+    assert _is("active", "running")(stage, server_id)
+    return server_id
+
+
 def _is_offloaded(stage: Stage, server_id: str) -> bool:
     server = stage.server(server_id)
     return server is not None and (server.vm_state, server.host) == ("shelved_offloaded", None)
@@ -301,7 +372,12 @@ def _evacuate(stage: Stage, server_id: str) -> str:
 
 
 def _create(stage: Stage, _: str) -> str:
-    return stage.servers.create(config_drive=True)
+    """With a disk of its own, and a volume that is made for it and ends with it."""
+    volume = {"source_type": "blank", "destination_type": "volume", "boot_index": -1, "volume_size": 1}
+    root = {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": stage.servers.image_id}
+    return stage.servers.create(
+        config_drive=True, block_device_mapping_v2=[root, {**volume, "delete_on_termination": True}]
+    )
 
 
 def _delete(stage: Stage, server_id: str) -> str:
@@ -426,7 +502,7 @@ SCENARIOS = {
     "image-location": Scenario(_queued, _locate, _is_stored("web"), undoes=True, of=IMAGE),
     "image-hash": Scenario(_uploaded, _hash, _is_hashed, of=IMAGE),
     "server-create": Scenario(_nothing, _create, _is("active", "running"), undoes=True),
-    "server-delete": Scenario(_running, _delete, _is_gone),
+    "server-delete": Scenario(_with_volume(_running), _delete, _is_gone),
     "server-start": Scenario(_stopped, _action("os-start"), _is("active", "running")),
     "server-stop": Scenario(_running, _action("os-stop"), _is("stopped", "shutdown")),
     "server-reboot": Scenario(_running, _action("reboot", {"type": "HARD"}), _is("active", "running")),
@@ -434,18 +510,27 @@ SCENARIOS = {
     "server-unpause": Scenario(_after(("pause", None)), _action("unpause"), _is("active", "running")),
     "server-suspend": Scenario(_running, _action("suspend"), _is("suspended", "shutdown")),
     "server-resume": Scenario(_after(("suspend", None)), _action("resume"), _is("active", "running")),
-    "server-rebuild": Scenario(_running, _action("rebuild", REBUILT), _is("active", "running")),
-    "server-rescue": Scenario(_stopped, _action("rescue"), _is("rescued", "running")),
+    "server-rebuild": Scenario(_with_volume(_running), _action("rebuild", REBUILT), _is("active", "running")),
+    "server-rescue": Scenario(_with_volume(_stopped), _action("rescue"), _is("rescued", "running")),
     "server-unrescue": Scenario(_after(("rescue", None)), _action("unrescue"), _is("active", "running")),
     "server-image": Scenario(_running, _action("createImage", {"name": "copy"}), _is("active", "running")),
     "server-shelve": Scenario(_running, _action("shelve"), _is_offloaded),
-    "server-unshelve": Scenario(_after(("shelve", None)), _action("unshelve"), _is("active", "running")),
-    "server-resize": Scenario(_running, _action("resize", RESIZED), _is("resized", "running")),
-    "server-confirm-resize": Scenario(_after(("resize", RESIZED)), _action("confirmResize"), _is("active", "running")),
-    "server-revert-resize": Scenario(_after(("migrate", None)), _action("revertResize"), _is("active", "running")),
+    "server-unshelve": Scenario(_with_volume(_after(("shelve", None))), _action("unshelve"), _is("active", "running")),
+    "server-resize": Scenario(_with_volume(_running), _action("resize", RESIZED), _is("resized", "running")),
+    "server-confirm-resize": Scenario(
+        _with_volume(_after(("resize", RESIZED))), _action("confirmResize"), _is("active", "running")
+    ),
+    "server-revert-resize": Scenario(
+        _with_volume(_after(("migrate", None))), _action("revertResize"), _is("active", "running")
+    ),
     "server-evacuate": Scenario(_burned, _evacuate, _is("active", "running")),
-    "server-live-migration": Scenario(_running, _action("os-migrateLive", LIVE), _is("active", "running")),
+    "server-live-migration": Scenario(
+        _with_volume(_running), _action("os-migrateLive", LIVE), _is("active", "running")
+    ),
     "server-attach-interface": Scenario(_running, _attach, _has_interfaces(2)),
     "server-detach-interface": Scenario(_two_interfaces, _detach, _has_interfaces(1)),
+    "server-attach-volume": Scenario(_running, _attach_volume, _has_volumes(1)),
+    "server-detach-volume": Scenario(_with_volume(_running), _detach_volume, _has_volumes(0)),
+    "server-shelve-from-volume": Scenario(_from_volume, _action("shelve"), _is_offloaded),
     "server-restore": Scenario(_vanished, _restore, _is("active", "running")),
 }

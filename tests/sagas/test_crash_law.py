@@ -157,6 +157,7 @@ def _ends_clean(stage: Stage, scenario: Scenario, thing_id: str) -> None:
 
 
 def _is_clean(stage: Stage) -> None:
+    stage.drop_free_volumes()
     assert _empty(stage), stage.effects()
 
 

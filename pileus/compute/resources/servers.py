@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pileus.compute import states
+from pileus.compute.resources.block_devices import DEVICES, EARLIER_DEVICES, OLDER_DEVICES
 from pileus.compute.resources.flavors import NAME
 from pileus.compute.store import Server, ServerVolume
 from pileus.core import clock
@@ -84,9 +85,6 @@ class Networks(Items):
 def nic(tagged: bool) -> Object:
     fields: list[Field] = [Uuid("uuid", null=True), Uuid("port", null=True), Text("fixed_ip")]
     return Object("networks", [*fields, Text("tag", min=1, max=60, pattern=TAG)] if tagged else fields)
-
-
-DEVICES = Items("block_device_mapping_v2", Object("block_device_mapping_v2", open=True), create=OPTIONAL)
 
 
 class AccessAddress(Text):
@@ -238,12 +236,13 @@ SERVER = Resource(
         Boolean("return_reservation_id", create=OPTIONAL, default=False),
         Base64("user_data", create=OPTIONAL, null=True, max=MAX_USER_DATA, default=None),
         DEVICES,
-        Items("block_device_mapping", Object("block_device_mapping", open=True), create=OPTIONAL),
+        OLDER_DEVICES,
         Text("host", create=OPTIONAL, min=1, since="2.74", source="wished_host"),
         Text("hypervisor_hostname", create=OPTIONAL, min=1, since="2.74", source="wished_node"),
         Text("hostname", create=OPTIONAL, update=True, min=1, max=255, since="2.94", pattern=FQDN),
     ],
     earlier=[
+        *EARLIER_DEVICES,
         Field("image", until="2.97", show=_image),
         Text("pinned_availability_zone", since="2.96", until="2.103",
              show=lambda seen: seen.server.pinned_availability_zone),

@@ -37,6 +37,13 @@ PORT_SECONDS = 60.0  # how long the network may take to know the ports
 # -- steps -------------------------------------------------------------------------------------------------------------
 
 
+def give_back(run: Run) -> None:
+    """Undo of all that the request promised: ports, of which one that its user brought is free again, and volumes."""
+    with run.db.write() as tx:
+        networks.release(tx, run.id)
+    give_back_volumes(run)
+
+
 def choose_node(run: Run) -> dict[str, Any]:
     """The choice and the claim are one transaction: two servers never get the same last place."""
     need = msgspec.convert(run.data["need"], scheduler.Need)
@@ -197,5 +204,5 @@ CREATE = Saga(
     "server-create",
     version=2,
     failed=mark_error,
-    steps=[Step(await_volumes, undo=give_back_volumes), Step(choose_node, undo=free_claim), *SPAWN, Step(mark_active)],
+    steps=[Step(await_volumes, undo=give_back), Step(choose_node, undo=free_claim), *SPAWN, Step(mark_active)],
 )

@@ -13,6 +13,7 @@ from pileus.core.saga import Run, Saga, Step, Wait
 from pileus.node import protocol as p
 
 LOOK_SECONDS = 0.2
+BEING_MADE = ("creating", "downloading")
 
 
 def _rows(run: Run) -> list[ServerVolume]:
@@ -49,8 +50,12 @@ def await_volumes(run: Run) -> dict[str, Any]:
 
 
 def give_back_volumes(run: Run) -> None:
-    """Undo of await_volumes: they are free again, and those that were to end with the server end."""
+    """They are free again, and those that were to end with the server end: once they are there."""
     for row in _rows(run):
+        with run.db.read() as tx:
+            volume = volumes.find_volume(tx, row.volume_id)
+        if row.delete_on_termination and volume is not None and volume.status in BEING_MADE:
+            raise Wait(LOOK_SECONDS)
         volumes.release(run.cloud, row)
         end_with_server(run, row)
 

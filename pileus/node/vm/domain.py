@@ -179,7 +179,8 @@ def elsewhere(description: str, volumes: Sequence[VolumeDisk]) -> tuple[str, lis
     """A domain as another host will have it, and which of its disks have to be copied there: those that are written to
     and are no volumes."""
     domain = ET.fromstring(description)  # noqa: S314 (libvirt's own words)
-    found, copied = {disk.volume.volume_id: disk for disk in volumes}, []
+    copied: list[str] = []
+    found = {disk.volume.volume_id: disk for disk in volumes}
     for element in domain.iterfind("devices/disk"):
         disk, target = found.get(element.findtext("serial") or ""), element.find("target")
         if disk is not None:

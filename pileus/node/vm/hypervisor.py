@@ -13,7 +13,7 @@ import re
 import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import libvirt
@@ -195,7 +195,7 @@ class Hypervisor:
         return diagnostics_of(told, power)
 
     def send(
-        self, server_id: str, libvirt_uri: str, memory_uri: str, disks_uri: str, volumes: list[VolumeDisk]
+        self, server_id: str, libvirt_uri: str, memory_uri: str, disks_uri: str, volumes: Sequence[VolumeDisk]
     ) -> None:
         """A running guest with its memory and its own disks to another libvirt. Takes as long as that takes.
 

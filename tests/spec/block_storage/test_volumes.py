@@ -185,7 +185,7 @@ def test_a_volume_being_made_cannot_be_deleted_but_by_force(boss: Volumes, world
     boss.client.delete(f"{VOLUMES}/{volume_id}").refused(400, "status")
     boss.client.delete(f"{VOLUMES}/{volume_id}?force=true").ok(202)
     boss.gone(volume_id)
-    assert not any(volume_id in there for there in driver.volumes.values())
+    assert not any(one.volume_id == volume_id for host in driver.hosts() for one in driver.stored(host))
     driver.fail("create", times=0)
 
 

@@ -113,10 +113,6 @@ def test_a_server_gets_one_more_address_and_loses_it(server_id: str, member: Cli
     member.post(path, {"addFixedIp": {"networkId": clock.new_id()}}).refused(404)
 
 
-def test_volumes_are_none_yet(server_id: str, member: Client) -> None:
-    assert member.get(f"{SERVERS}/{server_id}/os-volume_attachments").ok() == {"volumeAttachments": []}
-
-
 # -- security groups, also through their older door --------------------------------------------------------------------
 
 GROUPS = f"{COMPUTE}/os-security-groups"

@@ -130,13 +130,6 @@ def test_wrong_members_are_named(servers: Servers, member: Client) -> None:
     member.at("2.1").post(SERVERS, servers.body(description="new")).refused(400, "description")
 
 
-def test_volumes_are_honestly_refused(servers: Servers, member: Client) -> None:
-    device = {"source_type": "volume", "destination_type": "volume", "boot_index": 0, "uuid": servers.image_id}
-    member.post(SERVERS, servers.body(block_device_mapping_v2=[device])).refused(501, "volumes")
-    local = {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": servers.image_id}
-    member.post(SERVERS, servers.body(imageRef=..., block_device_mapping_v2=[local])).ok(202)
-
-
 def test_only_administrators_choose_a_host(servers: Servers, member: Client, admin: Client) -> None:
     member.post(SERVERS, servers.body(availability_zone="nova:fake-2")).refused(403)
     own = Servers(admin, servers.image_id, servers.flavor_id)
