@@ -11,7 +11,8 @@ from pileus.compute.sagas import create
 from pileus.core.errors import EngineError
 from pileus.core.saga import Action, Run, Saga, Step
 from tests.harness import World
-from tests.sagas.scenarios import IMAGE_OPTIONS, SCENARIOS, Scenario, Stage
+from tests.sagas.scenarios import SCENARIOS, Scenario
+from tests.sagas.stage import IMAGE_OPTIONS, Stage
 
 pytestmark = pytest.mark.slow  # every saga is killed at every step
 
