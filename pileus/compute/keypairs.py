@@ -38,7 +38,7 @@ def create_keypair(tx: Tx, user_id: str, name: str, type: str, public_key: str |
     if tx.find(KeyPair, user_id=user_id, name=name):
         raise Conflict(f"Key pair '{name}' already exists.", kind="KeyPairExists")
     quota.check("key_pairs", LIMIT, tx.count(KeyPair, user_id=user_id), 1)
-    row = KeyPair(clock.new_id(), user_id, name, type, public_key.strip(), fingerprint(public_key, type), clock.now())
+    row = KeyPair(clock.new_id(), user_id, name, type, public_key, fingerprint(public_key, type), clock.now())
     tx.insert(row)
     return row, private_key
 

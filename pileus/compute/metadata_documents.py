@@ -20,7 +20,7 @@ def documents(server: Server, domain: str = "", public_ipv4: str = "", groups: l
         hostname = f"{hostname}.{domain.strip('.')}"
     keys = []
     if server.key_name and server.public_key:
-        keys.append(p.PublicKey(name=server.key_name, data=server.public_key, type=server.key_type or "ssh"))
+        keys.append(p.PublicKey(name=server.key_name, data=server.public_key.strip(), type=server.key_type or "ssh"))
     return p.Documents(
         hostname=hostname,
         availability_zone=server.availability_zone or "nova",

@@ -1,4 +1,4 @@
-"""Usage reports and extensions (Compute API, "Usage reports", "Extensions")."""
+"""Usage reports (Compute API, "Usage reports")."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +7,7 @@ from pileus.compute import usage
 from pileus.compute.api.base import api
 from pileus.compute.api.limits import Target
 from pileus.core import clock
-from pileus.core.errors import BadRequest, NotFound
+from pileus.core.errors import BadRequest
 from pileus.core.wire import Request
 
 PERIOD = ("start", "end")
@@ -57,49 +57,3 @@ def show_usage(rq: Request, found: Target) -> dict[str, Any]:
     start, stop, _ = _times(rq)
     servers = usage.by_project(rq.tx, start, stop, found.id).get(found.id, [])
     return {"tenant_usage": _usage(rq, found.id, servers, True) if servers else {}}
-
-
-# What clients of old ask for before they use a part of the API
-EXTENSIONS = {
-    "os-availability-zone": "AvailabilityZone", "os-aggregates": "Aggregates", "os-console-output": "ConsoleOutput",
-    "os-flavor-access": "FlavorAccess", "os-flavor-extra-specs": "FlavorExtraSpecs", "os-hypervisors": "Hypervisors",
-    "os-flavor-manage": "FlavorManage", "os-instance-actions": "InstanceActions", "os-keypairs": "Keypairs",
-    "os-lock-server": "LockServer", "os-multinic": "Multinic", "os-quota-class-sets": "QuotaClasses",
-    "os-quota-sets": "Quotas", "os-security-groups": "SecurityGroups", "os-services": "Services",
-    "os-consoles": "Consoles", "os-hosts": "Hosts", "os-floating-ips": "FloatingIps", "os-server-groups": "ServerGroups",
-    "os-server-password": "ServerPassword", "os-migrations": "Migrations", "os-networks": "Networks",
-    "os-tenant-networks": "OSTenantNetworks", "os-rescue": "Rescue", "os-shelve": "Shelve",
-    "os-pause-server": "PauseServer", "os-suspend-server": "SuspendServer", "os-create-backup": "CreateBackup",
-    "os-migrate-server": "MigrateServer", "os-server-diagnostics": "ServerDiagnostics",
-    "os-server-external-events": "ServerExternalEvents",
-    "os-simple-tenant-usage": "SimpleTenantUsage", "os-user-data": "UserData", "os-attach-interfaces": "AttachInterfaces",
-    "OS-DCF": "DiskConfig", "OS-EXT-AZ": "ExtendedAvailabilityZone", "OS-EXT-STS": "ExtendedStatus",
-    "OS-EXT-SRV-ATTR": "ExtendedServerAttributes", "OS-SRV-USG": "ServerUsage", "os-config-drive": "ConfigDrive",
-    "os-extended-quotas": "ExtendedQuotas", "os-used-limits": "UsedLimits", "os-server-start-stop": "ServerStartStop",
-}  # fmt: skip
-
-
-def _extension(alias: str) -> dict[str, Any]:
-    return {
-        "alias": alias,
-        "name": EXTENSIONS[alias],
-        "description": "",
-        "links": [],
-        "namespace": "https://docs.openstack.org/api-ref/compute/",
-        "updated": "2014-12-03T00:00:00Z",
-    }
-
-
-@api.get("/extensions", policy="os_compute_api:extensions")
-def list_extensions(rq: Request) -> dict[str, Any]:
-    """List the parts of the API that once were extensions."""
-    return {"extensions": [_extension(alias) for alias in sorted(EXTENSIONS)]}
-
-
-@api.get("/extensions/{alias}", policy="os_compute_api:extensions")
-def show_extension(rq: Request) -> dict[str, Any]:
-    """Show one part of the API."""
-    alias = rq.params["alias"]
-    if alias not in EXTENSIONS:
-        raise NotFound(f"There is no extension {alias[:100]}.")
-    return {"extension": _extension(alias)}

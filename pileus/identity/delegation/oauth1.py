@@ -179,9 +179,9 @@ def _answer(tx: Tx, validator: "_Validator", respond: Any, signed: Signed, secon
 class _Validator(oauth1.RequestValidator):  # type: ignore[misc]
     """What oauthlib asks about our rows. Unknown consumers and tokens cost the time of known ones."""
 
-    # the two further hashes are in no client of OpenStack's; RSA would need keys that consumers do not have, and PLAINTEXT
-    # sends the secret itself
-    allowed_signature_methods = ("HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512")
+    # RSA would need keys that consumers do not have. PLAINTEXT sends the secrets themselves, as a password is sent here: TLS
+    # has to hide either
+    allowed_signature_methods = ("HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "PLAINTEXT")
     enforce_ssl = False  # TLS ends before us; a trial cloud on loopback has none
     timestamp_lifetime = _LIFETIME
     dummy_client = dummy_request_token = dummy_access_token = _NOBODY

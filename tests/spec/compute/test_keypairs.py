@@ -21,6 +21,11 @@ def test_a_public_key_is_imported(member: Client) -> None:
     assert len(made["keypair"]["fingerprint"]) == 47
 
 
+def test_a_public_key_is_shown_as_it_was_sent(member: Client) -> None:
+    shown = member.post(KEYPAIRS, {"keypair": {"name": "line", "public_key": f"{KEY}\n"}}).ok()["keypair"]
+    assert shown["public_key"] == f"{KEY}\n"
+
+
 def test_what_is_no_key_is_refused(member: Client) -> None:
     for bad in ("", "ssh-rsa", "ssh-rsa AAAA", "nonsense " + "A" * 100, "ssh-rsa é"):
         member.post(KEYPAIRS, {"keypair": {"name": "bad", "public_key": bad}}).refused(400, "keypair data is invalid")

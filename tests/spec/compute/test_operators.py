@@ -208,6 +208,7 @@ def test_extensions_of_old_are_listed(member: Client) -> None:
     listed = member.get(f"{COMPUTE}/extensions").ok()["extensions"]
     alias = listed[0]["alias"]
     assert member.get(f"{COMPUTE}/extensions/{alias}").ok()["extension"] == listed[0]
+    assert member.get(f"{COMPUTE}/extensions/OS-SCH-HNT").ok()["extension"]["name"] == "SchedulerHints"
     member.get(f"{COMPUTE}/extensions/os-nothing").refused(404)
 
 

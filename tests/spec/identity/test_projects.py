@@ -143,7 +143,7 @@ def test_projects_are_listed_by_filter_in_pages(admin: Client, domain: Any) -> N
 
     assert names("") == ["Apricot", "apple", "banana"]
     assert names("&name=apple") == ["apple"]
-    assert names("&name__contains=an") == ["banana"]
+    assert names("&name__contains=an") == names("&name__contains=AN") == ["banana"]
     assert names("&name__istartswith=AP") == ["Apricot", "apple"]
     assert names("&enabled=false") == ["banana"]
     assert names("&enabled") == ["Apricot", "apple"]

@@ -54,6 +54,20 @@ def test_a_password_gives_a_token_with_roles_and_catalog(world: World, anonymous
     assert shown["token"]["user"]["name"] == "admin"
 
 
+def test_a_domain_may_be_named_in_other_letters_unless_two_differ_by_them_only(
+    world: World, admin: Client, anonymous: Client
+) -> None:
+    def scoped(name: str) -> int:
+        return anonymous.post("/v3/auth/tokens", login(world, {"domain": {"name": name}})).status
+
+    assert scoped("Default") == scoped("default") == scoped("DEFAULT") == 201
+    assert scoped("Defaults") == scoped("%") == 401
+    twin = make(admin, "domain", name="DEFAULT")
+    assert scoped("Default") == 201 and scoped("default") == scoped("DEFAULT") == 401
+    admin.patch(f"/v3/domains/{twin['id']}", {"domain": {"enabled": False}}).ok()
+    admin.delete(f"/v3/domains/{twin['id']}").ok()
+
+
 def test_scopes(world: World, anonymous: Client) -> None:
     assert "roles" not in anonymous.post("/v3/auth/tokens", login(world)).ok(201)["token"]
     assert anonymous.post("/v3/auth/tokens", login(world, {"system": {"all": True}})).ok(201)["token"]["system"]

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+import sqlalchemy as sa
 
-from pileus.core.db import Tx
+from pileus.core.db import Tx, sql
 from pileus.core.errors import BadRequest
+from pileus.core.tables import columns, shape
 from pileus.identity.store import AccessToken, ApplicationCredential, Project, User
 from pileus.identity.tokens.provider import Payload, Tokens
 from pileus.settings import Settings
@@ -93,7 +95,20 @@ def find_domain(tx: Tx, given: DomainRef) -> Project | None:
     if given.id:
         domain = tx.find(Project, id=given.id)
     elif given.name:
-        domain = tx.find(Project, domain_id=None, name=given.name)
+        domain = tx.find(Project, domain_id=None, name=given.name) or _spelled_otherwise(tx, given.name)
     else:
         raise BadRequest("Expecting to find id or name in domain.")
     return domain if domain is not None and domain.is_domain else None
+
+
+_SPELLED = sql(
+    sa.select(shape(Project).table)
+    .where(columns(Project).domain_id.is_(None), sa.func.lower(columns(Project).name) == sa.bindparam("name"))
+    .limit(2)
+)
+
+
+def _spelled_otherwise(tx: Tx, name: str) -> Project | None:
+    """Keystone on MySQL, which nearly all are, does not look at capitals: many a client's file says `default`."""
+    found = list(tx.rows(Project, _SPELLED, name=name.lower()))
+    return found[0] if len(found) == 1 else None
