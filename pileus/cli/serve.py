@@ -16,7 +16,7 @@ import click
 @click.option("--state", type=click.Path(path_type=Path), required=True, help="The cloud's state folder.")
 def command(state: Path) -> None:
     """Serve the APIs of the cloud whose state folder this is (`pileus up` starts this)."""
-    from pileus.core import log
+    from pileus.core import log, memory
     from pileus.settings import CONFIG, load
 
     if not (state / CONFIG).exists():
@@ -26,6 +26,7 @@ def command(state: Path) -> None:
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     log.start(settings.log_level)
+    memory.spare()
     gc.disable()  # nothing of what is imported now can be collected; `_run` turns it on again
     # both processes need the same modules: imported once, shared between them after the fork; no thread runs before it
     import granian.server.embed  # noqa: F401

@@ -44,6 +44,7 @@ class Pool:
                 loop.call_soon_threadsafe(_settle, future, outcome, failed)
             except RuntimeError:  # the loop has gone: nobody waits any more
                 return
+            del job, function, arguments, future, outcome  # an answer of megabytes would be kept until the next job
 
 
 def _settle(future: "asyncio.Future[Any]", outcome: Any, failed: bool) -> None:

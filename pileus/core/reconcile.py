@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pileus.core import clock, log
 
+QUIET = 5.0  # seconds without work after which a task's connection to the database is given up
 _log = log.logger("pileus.reconcile")
 
 
@@ -67,5 +68,8 @@ class Reconciler:
                 failures += 1
                 self.last[task.name] = (clock.now(), repr(error))
                 _log.warning("a reconcile task failed", extra={"task": task.name, "why": repr(error)}, exc_info=True)
-            event.wait(min(task.every, 0.5 * 2 ** min(failures, 16)) if failures else task.every)
+            pause = min(task.every, 0.5 * 2 ** min(failures, 16)) if failures else task.every
+            if not event.wait(min(pause, QUIET)) and pause > QUIET:
+                self.cloud.db.close()  # with what it keeps in memory
+                event.wait(pause - QUIET)
         self.cloud.db.close()
