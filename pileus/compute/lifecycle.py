@@ -83,6 +83,9 @@ def rebuild_server(tx: Tx, ctx: Context, server: Server, given: dict[str, Any]) 
             "key_name": key.name if key else None, "public_key": key.public_key if key else None,
             "key_type": key.type if key else None,
         }  # fmt: skip
+    if given.get("personality"):
+        quotas.check_files(tx, server.project_id, given["personality"])
+        changes["files"] = {file["path"]: file["contents"] for file in given["personality"]}
     if "metadata" in given:
         quotas.check_metadata(tx, server.project_id, len(given["metadata"]))
     for name in ("name", "description", "metadata", "user_data", "hostname", "disk_config", "access_ip_v4",

@@ -29,6 +29,7 @@ def documents(server: Server, domain: str = "", public_ipv4: str = "", groups: l
         keys=keys,
         meta=server.metadata,
         user_data=base64.b64decode(server.user_data) if server.user_data else None,
+        files={path: base64.b64decode(contents) for path, contents in server.files.items()},
         security_groups=server.security_groups if groups is None else groups,
         instance_type=server.flavor.name,
         image_id=server.image_id,

@@ -85,6 +85,16 @@ def check_growth(tx: Tx, project_id: str, vcpus: int, ram: int) -> None:
     quota.check("ram", allowed["ram"], used.ram, ram)
 
 
+def check_files(tx: Tx, project_id: str, files: list[dict[str, str]]) -> None:
+    """What a guest is to find as files when it starts: contents are counted as they were sent. Raises OverQuota."""
+    if not files:
+        return
+    allowed = limits(tx, project_id)
+    quota.check("injected_files", allowed["injected_files"], 0, len(files))
+    for name, member in (("injected_file_path_bytes", "path"), ("injected_file_content_bytes", "contents")):
+        quota.check(name, allowed[name], 0, max(len(file[member].encode()) for file in files))
+
+
 def check_metadata(tx: Tx, project_id: str, count: int) -> None:
     """Raises OverQuota."""
     quota.check("metadata_items", limits(tx, project_id)["metadata_items"], 0, count)

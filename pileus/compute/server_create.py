@@ -30,7 +30,7 @@ from pileus.compute.store import Flavor, FlavorSnapshot, ImageSnapshot, KeyPair,
 from pileus.core import clock, saga
 from pileus.core.context import Context
 from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, NotBuilt, NotFound
+from pileus.core.errors import BadRequest, NotFound
 
 ZONE = re.compile(r"[^:]*(:[^:]*){0,2}")
 
@@ -57,8 +57,7 @@ def create_servers(tx: Tx, ctx: Context, given: dict[str, Any], placing: Placing
     project_id = ctx.project_id or ""
     least, most = _counts(given)
     flavor = get_flavor(tx, ctx, given["flavor_id"])
-    if given.get("personality"):
-        raise NotBuilt("Files are not injected here: use user_data.")
+    quotas.check_files(tx, project_id, given.get("personality") or [])
     planned = block_devices.plan(tx, ctx, given, flavor, most, placing.shared_volumes)
     if planned.image is not None:
         check_image(planned.image, flavor)
@@ -124,6 +123,7 @@ def _server(
         public_key=key.public_key if key else None,
         key_type=key.type if key else None,
         user_data=given["user_data"],
+        files={file["path"]: file["contents"] for file in given.get("personality") or []},
         metadata=given["metadata"],
         config_drive=bool(given["config_drive"]),
         admin_pass=given.get("admin_pass") or secrets.token_urlsafe(9),

@@ -108,6 +108,7 @@ class Server(msgspec.Struct):
     public_key: str | None = None  # as it was at creation: the pair may be deleted or replaced later
     key_type: str | None = None
     user_data: str | None = None
+    files: dict[str, str] = {}  # what its guest is given as files: by path, base64
     metadata: dict[str, str] = {}
     config_drive: bool = False
     admin_pass: str | None = None  # only until the guest has it

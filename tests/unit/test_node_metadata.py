@@ -101,6 +101,19 @@ def test_network_data_of_dhcp_static_and_ipv6() -> None:
     assert v6["networks"][0]["type"] == "ipv6_slaac"
 
 
+def test_files_are_told_of_and_lie_beside_the_documents() -> None:
+    documents = p.Documents(hostname="h", files={"/etc/motd": b"hello", "/root/raw": b"\x00\xff"})
+    spec = spec_of("ffffffff-0000", nics=[nic()], documents=documents)
+    told = json.loads(got("/openstack/latest/meta_data.json", spec))["files"]
+    assert [file["path"] for file in told] == ["/etc/motd", "/root/raw"]
+    found = [answer(spec, f"/openstack{file['content_path']}", SEED) for file in told]
+    assert found == [b"hello", b"\x00\xff"]
+    assert answer(spec, "/openstack/content/0002", SEED) is None
+    tree = config_drive_tree(spec, SEED)
+    assert [tree[f"openstack{file['content_path']}"] for file in told] == found
+    assert "files" not in json.loads(got("/openstack/latest/meta_data.json"))
+
+
 def test_the_config_drive_holds_both_trees_under_its_label() -> None:
     tree = config_drive_tree(SPEC, SEED)
     assert tree["ec2/latest/user-data"] == tree["openstack/latest/user_data"] == SPEC.documents.user_data

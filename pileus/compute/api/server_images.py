@@ -9,7 +9,6 @@ from pileus.compute.api.server_actions import PATH
 from pileus.compute.api.servers import POLICY, server
 from pileus.compute.resources.servers import BACKUP, IMAGE, REBUILD, SHOWN, UPDATED, server_links
 from pileus.compute.store import Server
-from pileus.core.errors import BadRequest
 from pileus.core.microversions import Version
 from pileus.core.wire import Request, Response
 
@@ -41,8 +40,6 @@ def create_backup(rq: Request, found: Server) -> Response:
 def rebuild_server(rq: Request, found: Server) -> Response:
     """Make a server's disks anew from an image; its addresses and its place stay."""
     given = REBUILD.parse_create(rq)
-    if given.get("personality"):
-        raise BadRequest("Files are not injected here: use user_data.")
     if given.get("name") is not None:
         given["name"] = given["name"].strip()
     rebuilt = lifecycle.rebuild_server(rq.tx, rq.ctx, found, given)

@@ -57,6 +57,17 @@ class Base64(Text):
         return text
 
 
+FILES = Items(
+    "personality",
+    Object(
+        "personality",
+        [Text("path", create=REQUIRED, min=1, max=4096), Base64("contents", create=REQUIRED, max=MAX_USER_DATA)],
+    ),
+    create=OPTIONAL,
+    until="2.56",
+)
+
+
 class Reference(Text):
     """An image: its id, also at the end of a URL; empty for none."""
 
@@ -255,7 +266,7 @@ SERVER = Resource(
               show=lambda seen: [{"id": row.volume_id} for row in seen.volumes]),
         # shown since 2.26, to be given at creation since 2.52
         Field("tags", since="2.26", until="2.51", show=lambda seen: seen.server.tags),
-        Items("personality", Object("personality", open=True), create=OPTIONAL, until="2.56"),
+        FILES,
     ],
 )  # fmt: skip
 SENT_ONLY = {
@@ -289,7 +300,7 @@ REBUILD = Resource(
     ],
     earlier=[
         Text("hostname", create=OPTIONAL, min=1, max=63, since="2.90", until="2.93", pattern=HOSTNAME),
-        Items("personality", Object("personality", open=True), create=OPTIONAL, until="2.56"),
+        FILES,
     ],
 )  # fmt: skip
 IMAGE = Resource(

@@ -38,6 +38,8 @@ def openstack_tree(spec: InstanceSpec, seed: bytes) -> Tree:
     if docs.keys:
         meta["public_keys"] = {key.name: key.data for key in docs.keys}
         meta["keys"] = [{"name": key.name, "type": key.type, "data": key.data} for key in docs.keys]
+    if docs.files:
+        meta["files"] = [{"path": path, "content_path": f"/{_content(n)}"} for n, path in enumerate(docs.files)]
     if docs.admin_pass is not None:
         meta["admin_pass"] = docs.admin_pass
     tree = {
@@ -49,6 +51,15 @@ def openstack_tree(spec: InstanceSpec, seed: bytes) -> Tree:
     if docs.user_data is not None:
         tree["user_data"] = docs.user_data
     return tree
+
+
+def contents(spec: InstanceSpec) -> Tree:
+    """What lies beside the versions under /openstack/: the files that meta_data.json tells of."""
+    return {_content(n): content for n, content in enumerate(spec.documents.files.values())}
+
+
+def _content(number: int) -> str:
+    return f"content/{number:04}"
 
 
 def ec2_values(spec: InstanceSpec) -> dict[str, Any]:
@@ -124,6 +135,7 @@ def config_drive_tree(spec: InstanceSpec, seed: bytes) -> Tree:
     tree: Tree = {}
     for version in OPENSTACK_VERSIONS:
         tree |= {f"openstack/{version}/{name}": content for name, content in openstack_tree(spec, seed).items()}
+    tree |= {f"openstack/{name}": content for name, content in contents(spec).items()}
     for version in ("2009-04-04", "latest"):
         tree[f"ec2/{version}/meta-data.json"] = _json(ec2_values(spec))
         if spec.documents.user_data is not None:
@@ -143,7 +155,7 @@ def _openstack_answer(spec: InstanceSpec, parts: list[str], seed: bytes) -> byte
     if not parts:
         return "\n".join(OPENSTACK_VERSIONS).encode()
     if parts[0] not in OPENSTACK_VERSIONS:
-        return None
+        return contents(spec).get("/".join(parts))
     tree = openstack_tree(spec, seed)
     return "\n".join([*tree, "password"]).encode() if len(parts) == 1 else tree.get("/".join(parts[1:]))
 

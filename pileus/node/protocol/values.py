@@ -204,6 +204,7 @@ class Documents(Struct, frozen=True, kw_only=True):
     keys: list[PublicKey] = []
     meta: dict[str, str] = {}
     user_data: bytes | None = None  # decoded
+    files: dict[str, bytes] = {}  # by the path where the guest shall have them
     vendor_data: dict[str, Any] = {}
     security_groups: list[str] = []
     instance_type: str = ""  # the flavor's name
