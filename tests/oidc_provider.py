@@ -7,16 +7,16 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.outside import Answer, Asked, Outside
 
 
 class Key:
@@ -119,75 +119,58 @@ class Provider:
         return found and {"sub": found["sub"], **self.claims.get(found["user"], {})}
 
 
-def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
+class _Served(Outside):
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        super().__init__()
 
-        def answer(self, status: int, body: Any = None, **headers: str) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(self, asked: Asked) -> Answer:
+        self.provider.asked.append(asked.path)
+        if asked.verb == "GET" and self.provider.down:
+            return 500, "", {}
+        status, body, headers = self.posted(asked) if asked.verb == "POST" else self.shown(asked)
+        return status, json.dumps(body), headers
 
-        def client(self, form: dict[str, str]) -> str | None:
-            scheme, _, encoded = self.headers.get("authorization", "").partition(" ")
-            if scheme != "Basic":
-                return form.get("client_id") if form.get("client_secret") == provider.client_secret else None
-            name, _, secret = base64.b64decode(encoded).decode().partition(":")
-            known = unquote_plus(secret) == provider.client_secret or secret == provider.client_secret
-            return name if known and name == provider.client_id else None
+    def shown(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
+        provider = self.provider
+        if asked.path == "/.well-known/openid-configuration":
+            return 200, provider.metadata(), {}
+        if asked.path == "/jwks":
+            return 200, {"keys": [key.public() for key in provider.keys]}, {}
+        if asked.path == "/authorize":
+            return 302, None, {"location": provider.authorize(asked.query)}
+        if asked.path == "/userinfo":
+            found = provider.user_info(asked.headers.get("authorization", "").removeprefix("Bearer "))
+            return 200 if found else 401, found, {}
+        return 404, None, {}
 
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            provider.asked.append(parts.path)
-            if provider.down:
-                self.answer(500)
-            elif parts.path == "/.well-known/openid-configuration":
-                self.answer(200, provider.metadata())
-            elif parts.path == "/jwks":
-                self.answer(200, {"keys": [key.public() for key in provider.keys]})
-            elif parts.path == "/authorize":
-                asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-                self.answer(302, location=provider.authorize(asked))
-            elif parts.path == "/userinfo":
-                found = provider.user_info(self.headers.get("authorization", "").removeprefix("Bearer "))
-                self.answer(200 if found else 401, found)
-            else:
-                self.answer(404)
+    def posted(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
+        form = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
+        client = self.client(asked, form)
+        if client is None:
+            return 401, {"error": "invalid_client"}, {}
+        if asked.path == "/token":
+            return *self.provider.redeem(form, client), {}
+        if asked.path == "/introspect":
+            return 200, self.provider.introspect(form), {}
+        return 404, None, {}
 
-        def do_POST(self) -> None:
-            text = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-            form = {name: values[0] for name, values in parse_qs(text).items()}
-            provider.asked.append(self.path)
-            client = self.client(form)
-            if client is None:
-                self.answer(401, {"error": "invalid_client"})
-            elif self.path == "/token":
-                status, body = provider.redeem(form, client)
-                self.answer(status, body)
-            elif self.path == "/introspect":
-                self.answer(200, provider.introspect(form))
-            else:
-                self.answer(404)
-
-    return Handler
+    def client(self, asked: Asked, form: dict[str, str]) -> str | None:
+        shared = self.provider.client_secret
+        scheme, _, encoded = asked.headers.get("authorization", "").partition(" ")
+        if scheme != "Basic":
+            return form.get("client_id") if form.get("client_secret") == shared else None
+        name, _, secret = base64.b64decode(encoded).decode().partition(":")
+        return name if shared in (unquote_plus(secret), secret) and name == self.provider.client_id else None
 
 
 @contextmanager
 def running(**options: Any) -> Iterator[Provider]:
     """A provider at an address of its own on loopback."""
     provider = Provider(**options)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(provider))
-    provider.issuer = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
+    served = _Served(provider)
+    provider.issuer = served.url
     try:
         yield provider
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        served.stop()

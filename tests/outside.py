@@ -13,6 +13,7 @@ class Asked(NamedTuple):
     query: dict[str, str]
     headers: Mapping[str, str]
     body: bytes
+    query_text: str  # as it came: signatures cover its letters
 
 
 Answer = tuple[int, str | bytes, dict[str, str]]
@@ -60,7 +61,7 @@ def part_of(whole: bytes, asked: Asked) -> Answer:
 def _handle(request: BaseHTTPRequestHandler, outside: Outside) -> None:
     parts = urlsplit(request.path)
     query = dict(reversed(parse_qsl(parts.query, keep_blank_values=True)))
-    asked = Asked(request.command, unquote(parts.path), query, request.headers, _body(request))
+    asked = Asked(request.command, unquote(parts.path), query, request.headers, _body(request), parts.query)
     status, content, headers = outside.answer(asked)
     data = content if isinstance(content, bytes) else content.encode()
     request.send_response(status)

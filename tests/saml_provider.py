@@ -4,16 +4,14 @@
 """
 
 import base64
-import threading
 import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,7 +21,8 @@ from signxml.algorithms import SignatureConstructionMethod
 from signxml.signer import XMLSigner
 from signxml.verifier import XMLVerifier
 
-from tests import signing
+from tests import outside, signing
+from tests.outside import Outside
 
 NS = {
     "p": "urn:oasis:names:tc:SAML:2.0:protocol", "a": "urn:oasis:names:tc:SAML:2.0:assertion",
@@ -153,44 +152,29 @@ def signed(element: Any) -> Any:
     return made.sign(element, key=pem, cert=certificate, reference_uri=element.get("ID"), id_attribute="ID")
 
 
-def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
+class _Served(Outside):
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        super().__init__()
 
-        def reply(self, status: int, body: bytes = b"", kind: str = "text/html") -> None:
-            self.send_response(status)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_GET(self) -> None:
-            self.reply(200, provider.page(provider.redirected(urlsplit(self.path).query)).encode())
-
-        def do_POST(self) -> None:
-            data = self.rfile.read(int(self.headers.get("content-length", 0)))
-            encoded = self.headers.get("authorization", "").partition(" ")[2]
-            user, _, password = base64.b64decode(encoded).decode().partition(":")
-            if provider.passwords.get(user) != password:
-                self.reply(401)
-            else:
-                self.reply(200, provider.envelope(provider.enveloped(data), user), "text/xml")
-
-    return Handler
+    def answer(self, asked: outside.Asked) -> outside.Answer:
+        provider = self.provider
+        if asked.verb == "GET":
+            return 200, provider.page(provider.redirected(asked.query_text)), {"content-type": "text/html"}
+        encoded = asked.headers.get("authorization", "").partition(" ")[2]
+        user, _, password = base64.b64decode(encoded).decode().partition(":")
+        if provider.passwords.get(user) != password:
+            return 401, "", {}
+        return 200, provider.envelope(provider.enveloped(asked.body), user), {"content-type": "text/xml"}
 
 
 @contextmanager
 def running() -> Iterator[Provider]:
     """A provider at an address of its own on loopback."""
     provider = Provider()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(provider))
-    provider.url = f"http://127.0.0.1:{server.server_address[1]}/sso"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
+    served = _Served(provider)
+    provider.url = f"{served.url}/sso"
     try:
         yield provider
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        served.stop()
