@@ -60,8 +60,9 @@ def image(fault: Fault) -> Body:
 
 
 def object_storage(fault: Fault) -> Body:
-    """A title and a sentence, in HTML; clients look at the status only."""
-    return fault.status, f"<html><h1>{html.escape(fault.title)}</h1><p>{html.escape(fault.message)}</p></html>"
+    """The sentence alone, as text; clients look at the status."""
+    fault.headers["content-type"] = "text/plain; charset=UTF-8"
+    return fault.status, fault.message.encode(errors="replace")
 
 
 def placement(fault: Fault) -> Body:

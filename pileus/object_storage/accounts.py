@@ -6,7 +6,8 @@ from pileus.object_storage import limits, store
 from pileus.object_storage.store import Account, Sums
 
 META = "x-account-meta-"
-QUOTA_BYTES, QUOTA_COUNT = "x-account-meta-quota-bytes", "x-account-quota-count"
+QUOTA_BYTES, QUOTA_COUNT = "x-account-quota-bytes", "x-account-quota-count"
+OLD_QUOTA_BYTES = "x-account-meta-quota-bytes"  # the same, by the name it had when it was metadata
 POLICY_BYTES, POLICY_COUNT = "x-account-quota-bytes-policy-policy-0", "x-account-quota-count-policy-policy-0"
 QUOTAS = (QUOTA_BYTES, QUOTA_COUNT, POLICY_BYTES, POLICY_COUNT)
 
@@ -24,7 +25,7 @@ def update_account(tx: Tx, name: str, changes: dict[str, str]) -> Account:
         tx.insert(found)
     if changes:
         headers = merged(found.headers, changes)
-        limits.check_metadata({key: value for key, value in headers.items() if key.startswith(META)})
+        limits.check_metadata({key[len(META) :]: value for key, value in headers.items() if key.startswith(META)})
         tx.update(Account, name, headers=headers)
         found.headers = headers
     return found

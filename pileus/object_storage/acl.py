@@ -1,5 +1,6 @@
 """Containers' ACLs: parsed, checked, and asked. Groups and referrers in one line, as X-Container-Read has them."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -75,8 +76,11 @@ def refers(acl: Acl, referer: str | None) -> bool:
     return allowed
 
 
-def names(acl: Acl, ctx: Context) -> bool:
-    """Does it name the caller: by project and user (ids; names only where both domains are the default one), or by role?"""
+def names(acl: Acl, ctx: Context, by_name: Callable[[], bool]) -> bool:
+    """Does it name the caller: by project and user, or by role?
+
+    Ids are good everywhere; names only where all domains are the default one, and `by_name`, of the account, is asked last.
+    """
     if ctx.user_id is None:
         return False
     users, projects = {"*", ctx.user_id}, {"*", ctx.project_id}
@@ -87,7 +91,9 @@ def names(acl: Acl, ctx: Context) -> bool:
     for group in acl.groups:
         project, colon, user = group.partition(":")
         if colon and ctx.project_id is not None and project in projects and user in users:
-            return True
+            by_id = project in ("*", ctx.project_id) and user in ("*", ctx.user_id)
+            if by_id or by_name():
+                return True
         if not colon and group.lower() in ctx.roles:
             return True
     return False

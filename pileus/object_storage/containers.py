@@ -49,7 +49,7 @@ def update_container(tx: Tx, found: Container, changes: dict[str, str], versioni
     for one, other in (ARCHIVES, ARCHIVES[::-1]):  # the mode that is asked for now takes the other's place
         if changes.get(one) and one in headers:
             headers.pop(other, None)
-    limits.check_metadata({key: value for key, value in headers.items() if key.startswith(META)})
+    limits.check_metadata({key[len(META) :]: value for key, value in headers.items() if key.startswith(META)})
     state = found.versioning if versioning is None else ENABLED if versioning else SUSPENDED
     if versioning is False and not found.versioning:
         state = ""

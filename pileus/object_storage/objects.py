@@ -128,7 +128,7 @@ def update_object(tx: Tx, found: Object, headers: dict[str, str], content_type: 
         tx.update(Version, {**where, "version": found.version}, **values)
 
 
-def delete_object(tx: Tx, files: Files, container: Container, name: str, stamp: str | None = None) -> Object | None:
+def delete_object(tx: Tx, files: Files, container: Container, name: str, stamp: str | None = None) -> Content | None:
     """Delete what is current; where versions are kept, it stays among them. What was deleted is returned, if anything."""
     store.hold(tx, f"{container.id}/{name}")
     old = tx.find(Object, container_id=container.id, name=name)
@@ -137,13 +137,16 @@ def delete_object(tx: Tx, files: Files, container: Container, name: str, stamp: 
         if old is not None and old.version is None:
             tx.insert(version_of(old, old.timestamp))
         tx.insert(_marker(container, name, moment))
+    if "x-history-location" in container.headers:
+        if old is not None:
+            _archive(tx, files, container, old)
+        _archive_marker(tx, files, container, name, moment)
+    elif "x-versions-location" in container.headers:
+        restored = _restore(tx, files, container, name, old)
+        if restored is not None:
+            return restored
     if old is None:
         return None
-    if "x-history-location" in container.headers:
-        _archive(tx, files, container, old)
-        _archive_marker(tx, files, container, name, moment)
-    elif "x-versions-location" in container.headers and _restore(tx, files, container, old):
-        return old
     gone = old.version is None and container.versioning != ENABLED
     tx.delete(Object, container_id=container.id, name=name)
     store.grow(tx, container.id, -1, -kept_size(old) if gone else 0)
@@ -175,6 +178,11 @@ def delete_version(tx: Tx, files: Files, container: Container, name: str, versio
     if found.data:
         files.leave(found.data)
     return found, was_current
+
+
+def newest_version(tx: Tx, container: Container, name: str) -> str | None:
+    found = tx.select(Version, order="version", container_id=container.id, name=name)
+    return found[-1].version if found else None
 
 
 def restore_version(tx: Tx, files: Files, container: Container, name: str, version: str) -> Object:
@@ -222,24 +230,39 @@ def _archive_marker(tx: Tx, files: Files, container: Container, name: str, momen
         put_object(tx, files, archive, marker)
 
 
-def _restore(tx: Tx, files: Files, container: Container, old: Object) -> bool:
-    """Put the newest archived version in the deleted object's place. False when there is none."""
+def _restore(tx: Tx, files: Files, container: Container, name: str, old: Object | None) -> Content | None:
+    """Put the newest archived version in the deleted object's place; where a marker is the newest, and nothing current, the
+    one before it. What was deleted so, or None where there is nothing to restore."""
     archive = _archive_of(tx, container)
-    found = newest_archived(tx, archive, old.name) if archive is not None else None
-    if archive is None or found is None:
-        return False
-    delete_object(tx, files, archive, found.name)
+    found = newest_archived(tx, archive, name) if archive is not None else None
+    if archive is None or found is None or archive.id == container.id:
+        return None
+    gone: Content = old or found
     if found.content_type == DELETED_TYPE:
-        return False  # before it there was none either
-    row = copy_of(found, container, old.name)
-    row.timestamp = row.modified = store.later(found.timestamp, old.modified)
+        if old is not None:
+            return None  # before the current one there was none: it is deleted, and that is all
+        _remove(tx, files, archive, found)
+        found = newest_archived(tx, archive, name)
+        if found is None or found.content_type == DELETED_TYPE:
+            return gone
+    row = copy_of(found, container, name)
+    _remove(tx, files, archive, found)
+    row.timestamp = row.modified = store.later(found.timestamp, old.modified if old else None)
     row.delete_at = delete_at(row.headers)
     _replace(tx, old, row)
-    store.grow(tx, container.id, 0, kept_size(row) - kept_size(old))
-    if old.data:
+    store.grow(tx, container.id, 0 if old else 1, kept_size(row) - (kept_size(old) if old else 0))
+    if old is not None and old.data:
         files.leave(old.data)
     _note(tx, container, row.name, row.timestamp, deleted=False)
-    return True
+    return gone
+
+
+def _remove(tx: Tx, files: Files, container: Container, row: Object) -> None:
+    """Without a trace in versions or archives."""
+    tx.delete(Object, container_id=container.id, name=row.name)
+    store.grow(tx, container.id, -1, -kept_size(row))
+    if row.data:
+        files.leave(row.data)
 
 
 def newest_archived(tx: Tx, archive: Container, name: str) -> Object | None:

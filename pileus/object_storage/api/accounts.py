@@ -1,10 +1,11 @@
 """Accounts: their containers, sums and metadata; and what is done to many things at once, which begins here."""
 
+from pileus import identity
 from pileus.core.errors import MethodNotAllowed
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
 from pileus.object_storage import accounts, listing, store
-from pileus.object_storage.api import bulk, listings
+from pileus.object_storage.api import bulk, cors, listings
 from pileus.object_storage.api.base import ACCOUNT, OWNERS_ONLY, Call, api, metadata, plain
 from pileus.object_storage.store import Account, Container
 
@@ -21,6 +22,9 @@ def list_containers(rq: Request) -> Response:
     with call.read() as tx:
         account = accounts.get_account(tx, call.account)
         headers = _headers(call, account, store.account_sums(tx, call.account))
+        project = tx.find(identity.Project, id=call.project_id)
+        if project is not None and project.domain_id and call.owns():
+            headers["x-account-project-domain-id"] = project.domain_id
         fetch = listing.reader(tx, Container, _COLUMNS, account=call.account)
         rows = [] if rq.method == "HEAD" else listing.page(fetch, wanted)
     entries = [
@@ -40,6 +44,8 @@ def _headers(call: Call, account: Account, sums: store.Sums) -> dict[str, str]:
     if sums.containers:
         found |= {f"x-account-storage-policy-{POLICY.lower()}-{name}": str(value) for name, value in numbers.items()}
     shown = {name: value for name, value in account.headers.items() if owner or name not in OWNERS_ONLY}
+    if accounts.QUOTA_BYTES in shown:
+        shown[accounts.OLD_QUOTA_BYTES] = shown[accounts.QUOTA_BYTES]
     return {
         **found,
         **shown,
@@ -57,6 +63,8 @@ def update_account(rq: Request) -> Response:
         return bulk.delete(call)
     call.require_account(writing=True)
     changes = metadata(rq.headers, "account", accounts.QUOTAS)
+    if accounts.OLD_QUOTA_BYTES in changes:
+        changes.setdefault(accounts.QUOTA_BYTES, changes.pop(accounts.OLD_QUOTA_BYTES))
     quotas = {name for name in changes if name in accounts.QUOTAS}
     if quotas:
         if not call.sells():
@@ -83,6 +91,12 @@ def delete_account(rq: Request) -> Response:
     if "bulk-delete" in rq.query:
         return bulk.delete(call)
     return _refuse(call)
+
+
+@api.route("OPTIONS", ACCOUNT, policy=PUBLIC, tx="")
+def ask_account(rq: Request) -> Response:
+    """Say which methods there are."""
+    return cors.preflight(Call(rq))
 
 
 def _refuse(call: Call) -> Response:

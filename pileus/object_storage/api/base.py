@@ -6,6 +6,7 @@ or a counterpart's signature. So each handler begins with a `Call`, and asks it 
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from urllib.parse import quote
 
 from pileus import identity
 from pileus.core import faults
@@ -21,6 +22,7 @@ from pileus.object_storage.store import Container
 api = Service("object_storage", "/object/v1", faults.object_storage, aliases=("/v1",))
 ACCOUNT, CONTAINER, OBJECT = "/{account}", "/{account}/{container}", "/{account}/{container}/{object:path}"
 HTML = "text/html; charset=UTF-8"
+MISSING = "The resource could not be found."
 # what only those see whom the account is open to
 OWNERS_ONLY = frozenset(
     [
@@ -33,8 +35,9 @@ OWNERS_ONLY = frozenset(
 class Grant:
     """What a signature gives to its bearer: an account, or one container of it."""
 
-    def __init__(self, account: str, container: str | None):
+    def __init__(self, account: str, container: str | None, prefix: str | None = None):
         self.account, self.container = account, container
+        self.prefix = prefix  # with one, the names that begin so may be listed too, as a web site
 
     def covers(self, account: str, container: str | None) -> bool:
         return account == self.account and (self.container is None or container == self.container)
@@ -50,8 +53,8 @@ class Call:
         self.grant: Grant | None = None
         self.project_id = self.account.partition("_")[2]
         limits.check_names(self.container, self.name)
-        if "\0" in self.account or not self.account:
-            raise PreconditionFailed("Bad URL")
+        if "\0" in self.account:
+            raise PreconditionFailed("Invalid UTF8 or contains NULL")
         rq.ctx = _caller(rq)
 
     # -- where -----------------------------------------------------------------------------------------------------
@@ -72,6 +75,11 @@ class Call:
     @property
     def headers(self) -> Mapping[str, str]:
         return self.rq.headers
+
+    def place(self, account: str, container: str, name: str) -> str:
+        """An object's path, below the prefix that the client uses."""
+        prefix = "/object" if self.rq.path.startswith("/object/") else ""
+        return quote(f"{prefix}/{self.version}/{account}/{container}/{name}")
 
     # -- who -------------------------------------------------------------------------------------------------------
 
@@ -111,14 +119,20 @@ class Call:
         granted = acl.parse(container.headers.get("x-container-read"))
         if acl.refers(granted, self.headers.get("referer")) and (granted.listings or not listing):
             return True
-        return acl.names(granted, self.ctx)
+        return acl.names(granted, self.ctx, lambda: self._in_default_domain(container))
 
     def may_write(self, container: Container) -> bool:
         if self.grant is not None:
             return self.grant.covers(container.account, container.name)
-        return self.owns(container.account) or acl.names(
-            acl.parse(container.headers.get("x-container-write")), self.ctx
-        )
+        if self.owns(container.account):
+            return True
+        granted = acl.parse(container.headers.get("x-container-write"))
+        return acl.names(granted, self.ctx, lambda: self._in_default_domain(container))
+
+    def _in_default_domain(self, container: Container) -> bool:
+        with self.read() as tx:
+            project = tx.find(identity.Project, id=container.project_id)
+        return project is not None and project.domain_id == acl.DEFAULT_DOMAIN
 
     def require_account(self, *, writing: bool) -> None:
         """Raises Unauthorized, Forbidden."""
@@ -161,6 +175,8 @@ def split(path: str) -> tuple[str, str, str | None, str | None]:
     path = path.removeprefix("/object")
     parts = path.split("/", 4)[1:]
     parts += [""] * (4 - len(parts))
+    if not parts[1] or (parts[3] and not parts[2]):
+        raise NotFound(MISSING)
     return parts[0], parts[1], parts[2] or None, (parts[3] or None) if parts[2] else None
 
 

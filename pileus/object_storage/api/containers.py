@@ -2,12 +2,13 @@
 
 import json
 from typing import Any
+from urllib.parse import quote, unquote
 
-from pileus.core.errors import BadRequest
+from pileus.core.errors import BadRequest, NotAcceptable, PreconditionFailed
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
 from pileus.object_storage import acl, containers, limits, listing, sync, versions
-from pileus.object_storage.api import bulk, cors, formpost, listings, staticweb
+from pileus.object_storage.api import bulk, cors, formpost, listings, staticweb, tempurl
 from pileus.object_storage.api.accounts import POLICY
 from pileus.object_storage.api.base import CONTAINER, OWNERS_ONLY, Call, api, metadata, plain
 from pileus.object_storage.store import ENABLED, STATIC, SYMLINK, Container, Object
@@ -23,6 +24,7 @@ SETTINGS = (
 def list_objects(rq: Request) -> Response:
     """List a container's objects, or all their versions (?versions), and show its sums and metadata."""
     call = Call(rq)
+    tempurl.grant(call)
     with cors.of(call) as answer:
         if staticweb.applies(call):
             return answer(staticweb.of_container(call))
@@ -31,10 +33,13 @@ def list_objects(rq: Request) -> Response:
 
 def objects(call: Call) -> Response:
     rq, head = call.rq, call.rq.method == "HEAD"
-    wanted, kind = listings.wanted(rq.query), listings.media_type(rq)
+    all_versions = "versions" in rq.query
+    wanted, kind = listings.wanted(rq.query), "application/json" if all_versions else listings.media_type(rq)
+    if all_versions and rq.query.get("format", "json") != "json":
+        raise NotAcceptable("Listings of versions are in JSON.")
     with call.read() as tx:
         found = call.container_to_read(tx, listing=True)
-        if "versions" in rq.query and not head:
+        if all_versions and not head:
             entries = _versions(call, tx, found, wanted)
         else:
             fetch = listing.reader(tx, Object, _COLUMNS, container_id=found.id)
@@ -85,6 +90,9 @@ def _versions(call: Call, tx: Any, found: Container, wanted: listing.Wanted) -> 
 def headers(call: Call, found: Container) -> dict[str, str]:
     owner = call.owns() and call.grant is None
     shown = {name: value for name, value in found.headers.items() if owner or name not in OWNERS_ONLY}
+    for name in containers.ARCHIVES:
+        if name in shown:
+            shown[name] = quote(shown[name])
     if found.versioning:
         shown["x-versions-enabled"] = str(found.versioning == ENABLED)
     return {
@@ -108,8 +116,11 @@ def _changes(call: Call) -> tuple[dict[str, str], bool | None]:
         if name in found:
             found[name] = acl.clean(name, found[name])
     for name in containers.ARCHIVES:
-        if found.get(name) and "/" in found[name].strip("/"):
-            raise BadRequest(f"Container name cannot contain slashes: {name}")
+        if found.get(name):
+            found[name] = unquote(found[name]).strip("/")
+            if "/" in found[name]:
+                raise PreconditionFailed(f"Container name cannot contain slashes: {name}")
+            limits.check_names(found[name], None)
     if found.get(containers.SYNC_TO):
         sync.check(call.cloud, found[containers.SYNC_TO])
     policy = call.headers.get("x-storage-policy")
@@ -146,6 +157,8 @@ def put_container(rq: Request) -> Response:
 def update_container(rq: Request) -> Response:
     """Change a container's metadata, ACLs and settings; a form's files become its objects."""
     call = Call(rq)
+    if "bulk-delete" in rq.query:
+        return bulk.delete(call)
     with cors.of(call) as answer:
         if formpost.applies(call):
             return answer(formpost.receive(call))
@@ -161,6 +174,8 @@ def update_container(rq: Request) -> Response:
 def delete_container(rq: Request) -> Response:
     """Delete a container that is empty."""
     call = Call(rq)
+    if "bulk-delete" in rq.query:
+        return bulk.delete(call)
     with cors.of(call) as answer:
         with call.write() as tx:
             found = call.own_container(tx)

@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote
 from pileus.core.errors import BadRequest, Conflict, PreconditionFailed, TooLarge
 from pileus.core.wire import Response
 from pileus.object_storage import limits, objects, ranges, store
-from pileus.object_storage.api import reading, writing
+from pileus.object_storage.api import reading, slo, writing
 from pileus.object_storage.api.base import Call, plain
 from pileus.object_storage.api.listings import http_date
 from pileus.object_storage.store import PLAIN, STATIC, SYMLINK, Container, Object
@@ -52,6 +52,8 @@ def _copy(call: Call, source: _Place, target: _Place) -> Response:
         whole = reading.Source(call, row)
         content = whole if as_it_is or row.kind == SYMLINK else reading.source(call, tx, container, row)
     headers = _headers(call, row, as_it_is)
+    if as_it_is and row.kind == STATIC and target[0] != source[0]:
+        slo.check_kept(call, target[0], reading.manifest_of(call, row))
     if content.segments is None and not ("range" in call.headers and row.kind == PLAIN):
         made = _share(call, container, row, target, headers)
     else:
@@ -106,7 +108,7 @@ def _share(call: Call, container: Container, row: Object, target: _Place, header
 
 
 def _write_out(call: Call, content: reading.Source, target: _Place, headers: dict[str, str]) -> Object:
-    parts = ranges.parse(call.headers.get("range"), content.size) or [ranges.Part(0, content.size)]
+    parts = reading.parts(call, content, {"last-modified": ""}) or [ranges.Part(0, content.size)]
     offset, length = parts[0]
     if length > limits.MAX_FILE:
         raise TooLarge("Your request is too large.")

@@ -88,6 +88,13 @@ def info(cloud: Any) -> dict[str, Any]:
     }
 
 
+@about.route("OPTIONS", "/info", policy=PUBLIC, tx="")
+@root.route("OPTIONS", "/info", policy=PUBLIC, tx="")
+def ask_info(rq: Request) -> Response:
+    """Say which methods there are."""
+    return Response(b"", 200, {"allow": "GET, HEAD, OPTIONS", "content-type": "text/plain"})
+
+
 @about.get("/healthcheck", policy=PUBLIC, tx="")
 def show_health(rq: Request) -> Response:
     """Say that it lives."""

@@ -1,16 +1,14 @@
 """Objects: their bytes and metadata."""
 
-from urllib.parse import quote
-
-from pileus.core.errors import BadRequest, Conflict, NotFound
+from pileus.core.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from pileus.core.routes import PUBLIC
 from pileus.core.wire import Request, Response
 from pileus.object_storage import limits, objects, store, sync
 from pileus.object_storage.api import bulk, copying, cors, formpost, reading, slo, staticweb, symlinks, tempurl, writing
-from pileus.object_storage.api.base import OBJECT, Call, Grant, api, plain
+from pileus.object_storage.api.base import MISSING, OBJECT, Call, Grant, api, plain
 from pileus.object_storage.api.listings import http_date
 from pileus.object_storage.containers import get_container
-from pileus.object_storage.store import SYMLINK, Object
+from pileus.object_storage.store import ENABLED, SYMLINK, Object
 
 
 def _call(rq: Request) -> Call:
@@ -30,7 +28,7 @@ def show_object(rq: Request) -> Response:
 
             return answer(staticweb.of_container(call) if staticweb.applies(call) else list_objects(call))
         if staticweb.applies(call):
-            return answer(staticweb.of_object(call))
+            return answer(tempurl.dress(call, staticweb.of_object(call)))
         return answer(tempurl.dress(call, reading.show(call)))
 
 
@@ -91,7 +89,7 @@ def created(row: Object, headers: dict[str, str] | None = None) -> Response:
 
 
 def _restore(call: Call, version: str) -> Response:
-    if writing.announced(call.headers):
+    if version == "null" or writing.announced(call.headers):
         raise BadRequest("PUT version-id requests require a zero byte body")
     with call.write() as tx:
         container = call.container_to_write(tx)
@@ -105,11 +103,16 @@ def _restore(call: Call, version: str) -> Response:
 def update_object(rq: Request) -> Response:
     """Replace an object's metadata; a form's files become objects whose names begin with this one."""
     call = _call(rq)
+    if "bulk-delete" in rq.query:
+        return bulk.delete(call)
     with cors.of(call) as answer:
         if formpost.applies(call):
             return answer(formpost.receive(call))
         if "version-id" in rq.query:
             raise BadRequest("POST cannot be used with a version-id.")
+        if "x-symlink-target" in rq.headers:
+            raise BadRequest("A PUT request is required to set a symlink target")
+        tempurl.check_put(call)
         headers = writing.stored_headers(rq.headers)
         with call.write() as tx:
             container = call.container_to_write(tx)
@@ -119,8 +122,10 @@ def update_object(rq: Request) -> Response:
             objects.update_object(tx, found, headers, kind)
         if found.kind == SYMLINK:
             link = found.extra
-            place = quote(f"{rq.service.prefix}/{link['account']}/{link['container']}/{link['name']}")
-            return answer(plain(307, {"location": rq.root + place}))
+            told = {"location": call.place(link["account"], link["container"], link["name"])}
+            if link.get("etag"):
+                told["x-symlink-target-etag"] = link["etag"]
+            return answer(plain(307, told))
         return answer(plain(202))
 
 
@@ -128,6 +133,8 @@ def update_object(rq: Request) -> Response:
 def delete_object(rq: Request) -> Response:
     """Delete an object, or a version of it; of a large one the segments too (?multipart-manifest=delete)."""
     call = _call(rq)
+    if "bulk-delete" in rq.query:
+        return bulk.delete(call)
     with cors.of(call) as answer:
         if rq.query.get("multipart-manifest") == "delete":
             return answer(slo.delete(call))
@@ -138,21 +145,29 @@ def delete_object(rq: Request) -> Response:
 
 
 def _delete(call: Call, version: str | None, stamp: str | None) -> dict[str, str]:
-    name = call.name or ""
+    name, told = call.name or "", dict[str, str]()
+    at = call.headers.get("x-if-delete-at")
+    if at is not None and limits.whole_number(at) is None:
+        raise BadRequest("Bad X-If-Delete-At header value")
     with call.write() as tx:
         container = call.container_to_write(tx)
-        if version is not None:
-            if not container.versioning:
-                raise BadRequest("version-aware operations require that the container is versioned")
+        if version is not None and container.versioning and call.grant is None:
+            reading.check_version(call, container, version)
             _, current = objects.delete_version(tx, call.files, container, name, version)
             return {"x-object-version-id": version, "x-object-current-version-id": current or ""}
+        if call.grant is None:
+            reading.check_version(call, container, version)
         there = objects.find_object(tx, container, name)
+        if at is not None and (there is None or there.delete_at != limits.whole_number(at)):
+            raise NotFound(MISSING) if there is None else PreconditionFailed("X-If-Delete-At does not match")
         if stamp is not None and there is not None and there.timestamp >= stamp:
             raise Conflict("There is a newer one.", headers={"x-backend-timestamp": there.timestamp})
-        gone_now = objects.delete_object(tx, call.files, container, name, stamp)
-    if there is None and (gone_now is None or stamp is None):
-        raise NotFound("The resource could not be found.")
-    return {}
+        gone = objects.delete_object(tx, call.files, container, name, stamp)
+        if container.versioning == ENABLED:
+            told = {"x-object-version-id": objects.newest_version(tx, container, name) or "null"}
+    if there is None and gone is None:
+        raise NotFound(MISSING, headers=told)
+    return told
 
 
 @api.route("COPY", OBJECT, policy=PUBLIC, tx="", stream=True)

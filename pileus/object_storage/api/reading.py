@@ -164,18 +164,23 @@ def follow(call: Call, tx: Tx, container: Container, name: str, version: str | N
                 raise NotFound("The resource could not be found.")
             return container, row
         link = row.extra
-        place = {"content-location": quote(f"/{call.version}/{link['account']}/{link['container']}/{link['name']}")}
+        place = {"content-location": call.place(link["account"], link["container"], link["name"])}
         try:
             container = call.container_to_read(tx, link["container"], link["account"])
             row = objects.get_object(tx, container, link["name"])
         except NotFound as error:
             error.headers.update(place)
             raise
-        expected = link.get("etag")
-        actual = row.extra.get("slo_etag", row.etag) if row.kind == STATIC else row.etag
-        if expected and expected != actual and row.kind != SYMLINK:
-            raise Conflict("Object Etag does not match X-Symlink-Target-Etag header.", headers=place)
+        check_target(link.get("etag"), row, place)
     raise Conflict(f"Too many levels of symbolic links, maximum allowed is {limits.MAX_SYMLINKS}")
+
+
+def check_target(expected: str | None, row: Object, headers: dict[str, str]) -> None:
+    """Raises Conflict when what a link leads to is not what it led to when it was made."""
+    if expected and row.kind != SYMLINK and expected != row.etag:
+        raise Conflict(
+            f"Object Etag '{row.etag}' does not match X-Symlink-Target-Etag header '{expected[:200]}'", headers=headers
+        )
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
@@ -207,8 +212,11 @@ def show(call: Call) -> Response:
     """The answer to a GET or HEAD of an object."""
     query = call.rq.query
     version, name = query.get("version-id"), call.name or ""
+    if call.grant is not None:
+        version = None  # a signed address says nothing of versions
     with call.read() as tx:
         container = call.container_to_read(tx)
+        check_version(call, container, version)
         if query.get("symlink") == "get":
             found = objects.get_object(tx, container, name, version)
         else:
@@ -228,67 +236,94 @@ def show(call: Call) -> Response:
         headers |= {"x-static-large-object": "True", "x-manifest-etag": found.etag}
     headers |= {"etag": content.quoted, "last-modified": http_date(content.modified)}
     if (container.name, found.name) != (call.container, call.name):
-        headers["content-location"] = quote(f"/{call.version}/{container.account}/{container.name}/{found.name}")
+        headers["content-location"] = call.place(container.account, container.name, found.name)
     return respond(call, content, headers)
 
 
+def check_version(call: Call, container: Container, version: str | None) -> None:
+    """Only who owns the account sees older versions. Raises BadRequest where none are kept, Unauthorized, Forbidden."""
+    if version is None or version == "null":
+        return
+    if not container.versioning:
+        raise BadRequest("version-aware operations require that the container is versioned")
+    if not call.reads(container.account):
+        raise call.refuse()
+
+
 def _manifest(call: Call, found: Object, headers: dict[str, str]) -> Response:
-    manifest = manifest_of(call, found)
-    if call.rq.query.get("format") == "raw":
-        words = {"name": "path", "hash": "etag", "bytes": "size_bytes", "range": "range", "data": "data"}
-        manifest = [{words[key]: value for key, value in item.items() if key in words} for item in manifest]
-    body = json.dumps(manifest).encode()
+    headers["x-static-large-object"] = "True"
+    if call.rq.query.get("format") != "raw":
+        kept = Source(call, found)
+        kept.size = found.extra["stored"]
+        headers |= {"content-type": "application/json; charset=utf-8"}
+        return respond(call, kept, headers)
+    words = {"name": "path", "hash": "etag", "bytes": "size_bytes", "range": "range", "data": "data"}
+    body = json.dumps(
+        [{words[key]: value for key, value in item.items() if key in words} for item in manifest_of(call, found)]
+    ).encode()
     etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    headers |= {"content-type": "application/json; charset=utf-8", "etag": etag, "content-length": str(len(body))}
-    return Response(body, 200, {**headers, "x-static-large-object": "True"})
+    return Response(body, 200, {**headers, "etag": etag, "content-length": str(len(body))})
 
 
 def respond(call: Call, content: Source, headers: dict[str, str]) -> Response:
     """All of it, parts of it, or what spares it. Raises PreconditionFailed, RangeNotSatisfiable."""
-    if conditional(call, content, headers):
+    try:
+        spared = conditional(call, content, headers)
+    except PreconditionFailed as fault:
+        fault.headers.update({name: value for name, value in headers.items() if name != "content-length"})
+        raise
+    if spared:
         return Response(b"", 304, {name: value for name, value in headers.items() if name != "content-length"})
     head = call.rq.method == "HEAD"
-    parts = _parts(call, content, headers)
-    if parts is None:
+    wanted = parts(call, content, headers)
+    if wanted is None:
         headers["content-length"] = str(content.size)
         return Response(b"" if head else content.body(0, content.size), 200, headers)
-    if len(parts) == 1:
-        offset, length = parts[0]
+    if len(wanted) == 1:
+        offset, length = wanted[0]
         headers["content-length"] = str(length)
         headers["content-range"] = f"bytes {offset}-{offset + length - 1}/{content.size}"
         return Response(b"" if head else content.body(offset, length), 206, headers)
-    several = ranges.Several(parts, content.size, headers["content-type"])
+    several = ranges.Several(wanted, content.size, headers["content-type"])
     headers["content-type"] = f"multipart/byteranges; boundary={several.boundary}"
     headers["content-length"] = str(several.length)
     return Response(several.chunks(content.read), 206, headers)
 
 
-def _parts(call: Call, content: Source, headers: dict[str, str]) -> list[Part] | None:
+def parts(call: Call, content: Source, headers: dict[str, str]) -> list[Part] | None:
+    """What a request asks of it; None for all. Raises BadRequest, RangeNotSatisfiable."""
     number = call.rq.query.get("part-number")
     if number is not None and content.segments is not None and content.row.kind == STATIC:
         wanted = limits.whole_number(number)
         if not wanted:
             raise BadRequest("Part number must be an integer greater than 0")
-        if wanted > len(content.segments):
-            raise RangeNotSatisfiable("The requested part number is not satisfiable")
         headers["x-parts-count"] = str(len(content.segments))
+        if wanted > len(content.segments):
+            kept = {name: value for name, value in headers.items() if name not in ("content-length", "content-type")}
+            raise RangeNotSatisfiable(
+                "The requested part number is not satisfiable",
+                headers={**kept, "content-range": f"bytes */{content.size}"},
+            )
         before = sum(segment.length for segment in content.segments[: wanted - 1])
         return [Part(before, content.segments[wanted - 1].length)]
     asked, on = call.headers.get("range"), call.headers.get("if-range", content.etag).strip().strip('"')
     if call.rq.method == "HEAD" or on not in (content.etag, headers["last-modified"]) or not asked:
         return None
-    return ranges.parse(asked, content.size)
+    found = ranges.parse(asked, content.size)
+    if found is not None and len(found) > 1 and MANIFEST in content.row.headers:
+        return None  # a dynamic large object is given in one part, or whole
+    return found
 
 
 def conditional(call: Call, content: Source, headers: dict[str, str]) -> bool:
     """True for what the client has already. Raises PreconditionFailed."""
     asked = call.headers
     modified = _moment(headers["last-modified"])
-    if (match := asked.get("if-match")) is not None:
-        if not _among(content.etag, match):
-            raise PreconditionFailed("A precondition for this request was not met.", headers={"etag": content.quoted})
-    elif (since := _moment(asked.get("if-unmodified-since"))) and modified and modified > since:
-        raise PreconditionFailed("A precondition for this request was not met.", headers={"etag": content.quoted})
+    if (match := asked.get("if-match")) is not None and not _among(content.etag, match):
+        raise PreconditionFailed("A precondition for this request was not met.")
+    since = _moment(asked.get("if-unmodified-since"))
+    if since and modified and modified > since:
+        raise PreconditionFailed("A precondition for this request was not met.")
     if (match := asked.get("if-none-match")) is not None:
         return _among(content.etag, match)
     since = _moment(asked.get("if-modified-since"))

@@ -111,6 +111,20 @@ def put(call: Call) -> Response:
     return plain(201, headers)
 
 
+def check_kept(call: Call, account: str, manifest: list[Item]) -> None:
+    """Would this manifest be good in that account too? Raises BadRequest."""
+    own, call.account = call.account, account
+    words = {"name": "path", "hash": "etag", "bytes": "size_bytes", "range": "range", "data": "data"}
+    items = [{words[key]: value for key, value in item.items() if key in words} for item in manifest]
+    try:
+        with call.read() as tx:
+            _, problems = _checked(call, tx, items)
+    finally:
+        call.account = own
+    if problems:
+        raise BadRequest("Errors:\n" + "\n".join(f"{path}, {what}" for path, what in problems))
+
+
 def _body(call: Call) -> bytes:
     writing.announced(call.headers)
     parts, size = [], 0

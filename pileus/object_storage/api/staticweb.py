@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pileus.core.errors import Fault, Forbidden, NotFound, Unauthorized
 from pileus.core.wire import Response
 from pileus.object_storage import containers, limits, listing, objects
-from pileus.object_storage.api import listings, reading
+from pileus.object_storage.api import listings, reading, tempurl
 from pileus.object_storage.api.base import HTML, Call, plain
 from pileus.object_storage.store import Container, Object
 
@@ -22,9 +22,9 @@ _STYLE = (
 
 
 def applies(call: Call) -> bool:
-    if call.rq.method not in ("GET", "HEAD") or call.grant is not None:
+    if call.rq.method not in ("GET", "HEAD"):
         return False
-    if call.ctx.user_id is not None and not limits.is_true(call.headers.get("x-web-mode")):
+    if call.ctx.user_id is not None and call.grant is None and not limits.is_true(call.headers.get("x-web-mode")):
         return False
     found = _container(call)
     return found is not None and any(
@@ -43,9 +43,8 @@ def of_container(call: Call) -> Response:
     assert found is not None
     try:
         if not call.rq.path.endswith("/"):
-            with call.read() as tx:  # that there is a site is told to those only who may see it
-                call.container_to_read(tx, listing=bool(found.headers.get(_WEB + "listings")))
-            return plain(301, {"location": _here(call) + "/"})
+            _check_listing(call, found, "", listing=bool(found.headers.get(_WEB + "listings")))
+            return plain(301, {"location": _here(call)})
         return _folder(call, found, "")
     except (NotFound, Unauthorized, Forbidden) as fault:
         return _error(call, found, fault)
@@ -72,14 +71,25 @@ def of_object(call: Call) -> Response:
             wanted = listing.Wanted(limit=1, prefix=call.name + "/")
             below = listing.page(listing.reader(tx, Object, _COLUMNS, container_id=found.id), wanted)
         if below and (found.headers.get(_WEB + "index") or found.headers.get(_WEB + "listings")):
-            return plain(301, {"location": _here(call) + "/"})
+            return plain(301, {"location": _here(call)})
         raise NotFound("The resource could not be found.")
     except (NotFound, Unauthorized, Forbidden) as fault:
         return _error(call, found, fault)
 
 
 def _here(call: Call) -> str:
-    return call.rq.root + quote(call.rq.path)
+    query = call.rq.query_string
+    return call.rq.root + quote(call.rq.path) + "/" + (f"?{query}" if query else "")
+
+
+def _check_listing(call: Call, found: Container, folder: str, listing: bool = True) -> None:
+    """What there is, is told only to those who may see it. Raises Unauthorized, Forbidden."""
+    if call.grant is not None:
+        prefix = call.grant.prefix
+        if not call.grant.covers(found.account, found.name) or prefix is None or not folder.startswith(prefix):
+            raise call.refuse()
+    elif not call.may_read(found, listing):
+        raise call.refuse()
 
 
 def _folder(call: Call, found: Container, folder: str) -> Response:
@@ -98,9 +108,10 @@ def _folder(call: Call, found: Container, folder: str) -> Response:
 
 
 def _listing(call: Call, found: Container, folder: str) -> Response:
+    _check_listing(call, found, folder)
+    link_query, top = tempurl.query_of(call), (call.grant.prefix if call.grant else None) or ""
     label = found.headers.get(_WEB + "listings-label") or f"/{call.version}/{call.account}/{found.name}"
     with call.read() as tx:
-        call.container_to_read(tx, listing=True)
         wanted = listing.Wanted(prefix=folder, delimiter="/")
         rows = listing.page(listing.reader(tx, Object, _COLUMNS, container_id=found.id), wanted)
     if folder and not rows:
@@ -111,11 +122,14 @@ def _listing(call: Call, found: Container, folder: str) -> Response:
     if css:
         up = "" if css.startswith(("http://", "https://", "/")) else "../" * folder.count("/")
         head = f'<link rel="stylesheet" type="text/css" href="{html.escape(up + quote(css, safe=":/"))}" />'
-    lines = ['<tr id="parent" class="item"><td class="colname"><a href="../">../</a></td></tr>'] if folder else []
+    up = f'<tr id="parent" class="item"><td class="colname"><a href="../{link_query}">../</a></td></tr>'
+    lines = [up] if folder != top else []
     for row in rows:
         name = row.name if isinstance(row, listing.Folded) else row[0]
         shown = html.escape(name[len(folder) :])
-        link = f'<td class="colname"><a href="{quote("./" + name[len(folder) :], errors="replace")}">{shown}</a></td>'
+        place = quote(name[len(folder) :], errors="replace")
+        place = f"./{place}" if ":" in name else place
+        link = f'<td class="colname"><a href="{place}{link_query}">{shown}</a></td>'
         if isinstance(row, listing.Folded):
             lines.append(f'<tr class="item subdir">{link}<td></td><td></td></tr>')
         else:

@@ -3,13 +3,14 @@
 from typing import Any
 from urllib.parse import unquote
 
+from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, PreconditionFailed
 from pileus.core.wire import Response
 from pileus.object_storage import limits, objects, store
-from pileus.object_storage.api import writing
+from pileus.object_storage.api import reading, writing
 from pileus.object_storage.api.base import Call, plain
 from pileus.object_storage.api.listings import http_date
-from pileus.object_storage.store import STATIC, SYMLINK, Object
+from pileus.object_storage.store import SYMLINK, Object
 
 _OWN_TYPE = "application/symlink"
 
@@ -32,14 +33,14 @@ def put(call: Call) -> Response:
     kept, fresh = writing.stored_headers(call.headers), writing.only_new(call.headers)
     with call.write() as tx:
         into = call.container_to_write(tx)
+        own_type = _OWN_TYPE
         extra: dict[str, Any] = {"account": account, "container": container, "name": name, "own": call.account}
         if etag:
-            target = objects.get_object(tx, call.container_to_read(tx, container, account), name)
-            actual = target.extra["slo_etag"] if target.kind == STATIC else target.etag
-            if etag != actual:
-                raise Conflict("Object Etag does not match X-Symlink-Target-Etag header.")
+            target = _target(call, tx, extra)
+            reading.check_target(etag, target, {})
             extra |= {"etag": etag, "bytes": target.size}
-        kind = call.headers.get("content-type") or _OWN_TYPE
+            own_type = target.content_type
+        kind = call.headers.get("content-type") or own_type
         moment = store.now()
         row = Object(into.id, call.name or "", objects.EMPTY, limits.check_content_type(kind), moment, moment)
         row.kind, row.extra, row.headers = SYMLINK, extra, kept
@@ -47,4 +48,18 @@ def put(call: Call) -> Response:
     found = {"etag": row.etag, "last-modified": http_date(row.modified)}
     if etag:
         found["x-symlink-target-etag"] = etag
+        found["content-location"] = call.place(account, container, name)
     return plain(201, found)
+
+
+def _target(call: Call, tx: Tx, link: dict[str, Any]) -> Object:
+    """What a link of a fixed entity tag leads to, over others of that kind. Raises Conflict."""
+    for _ in range(limits.MAX_SYMLINKS + 1):
+        within = call.container_to_read(tx, link["container"], link["account"])
+        found = objects.find_object(tx, within, link["name"])
+        if found is None:
+            raise Conflict("X-Symlink-Target does not exist")
+        if found.kind != SYMLINK or not found.extra.get("etag"):
+            return found
+        link = found.extra
+    raise Conflict(f"Too many levels of symbolic links, maximum allowed is {limits.MAX_SYMLINKS}")

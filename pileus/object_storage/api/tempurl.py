@@ -32,10 +32,12 @@ def grant(call: Call) -> None:
         return
     expires = moment(query.get("temp_url_expires") or "")
     digest, given = digest_of(query.get("temp_url_sig") or "")
-    if expires is None or expires < time.time() or digest is None or call.rq.method not in METHODS or call.name is None:
+    if expires is None or expires < time.time() or digest is None or call.rq.method not in METHODS:
         raise _invalid()
     prefix = query.get("temp_url_prefix")
-    if prefix is not None and not call.name.startswith(prefix):
+    if call.container is None or (prefix is None and call.name is None):
+        raise _invalid()
+    if prefix is not None and not (call.name or "").startswith(prefix):
         raise _invalid()
     allowed = query.get("temp_url_ip_range")
     if allowed is not None and not within(call.rq.client, allowed):
@@ -48,6 +50,7 @@ def grant(call: Call) -> None:
             for key, scope in scopes:
                 if hmac.compare_digest(hmac.digest(key.encode(), _bytes(text), digest), given):
                     call.grant = scope
+                    scope.prefix = prefix
                     return
     raise _invalid()
 
@@ -110,6 +113,16 @@ def paths(call: Call, prefix: str | None) -> list[str]:
     short = f"/{call.version}/{call.account}/{call.container}/{name}"
     found = [short, "/object" + short]
     return found if prefix is None else [f"prefix:{path}" for path in found]
+
+
+def query_of(call: Call) -> str:
+    """What the links of a listing need, so that they lead on with the same signature."""
+    if call.grant is None or call.grant.prefix is None:
+        return ""
+    query = call.rq.query
+    names = ("temp_url_prefix", "temp_url_expires", "temp_url_sig", "temp_url_ip_range")
+    found = [f"{name}={quote(query.get(name) or '', errors='replace')}" for name in names if name in query]
+    return "?" + "&amp;".join([*found, *(["inline"] if "inline" in query else [])])
 
 
 def check_put(call: Call) -> None:

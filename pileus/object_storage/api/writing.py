@@ -41,14 +41,15 @@ def delete_at(headers: Mapping[str, str]) -> int | None:
     after, at = headers.get("x-delete-after"), headers.get("x-delete-at")
     if after:
         seconds = limits.whole_number(after)
-        if seconds is None or seconds > MAX_DELETE_AT:
+        if seconds is None:
             raise BadRequest("Non-integer X-Delete-After")
         return min(int(time.time()) + seconds, MAX_DELETE_AT)
     if not at:
         return None
-    moment = limits.whole_number(at)
-    if moment is None or moment > MAX_DELETE_AT:
+    if not (at.strip().isascii() and at.strip().isdigit()):
         raise BadRequest("Non-integer X-Delete-At")
+    moment = int(at.strip()[:400].lstrip("0")[:18] or "0")
+    moment = min(moment, MAX_DELETE_AT)
     if moment < time.time():
         raise BadRequest("X-Delete-At in past")
     return moment
