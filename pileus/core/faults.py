@@ -61,7 +61,7 @@ def image(fault: Fault) -> Body:
 
 def object_storage(fault: Fault) -> Body:
     """The sentence alone, as text; clients look at the status."""
-    fault.headers["content-type"] = "text/plain; charset=UTF-8"
+    fault.headers.setdefault("content-type", "text/plain; charset=UTF-8")
     return fault.status, fault.message.encode(errors="replace")
 
 

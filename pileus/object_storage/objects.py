@@ -166,8 +166,13 @@ def delete_version(tx: Tx, files: Files, container: Container, name: str, versio
     With it comes the version that was current, if any.
     """
     store.hold(tx, f"{container.id}/{name}")
-    found = get_object(tx, container, name, version)
     current = tx.find(Object, container_id=container.id, name=name)
+    if version == "null" and current is not None and current.version is not None:
+        # there is no version without a name: nothing is current any more, and all versions stay
+        tx.delete(Object, container_id=container.id, name=name)
+        store.grow(tx, container.id, -1, 0)
+        return current, None
+    found = get_object(tx, container, name, version)
     was_current = current.version or "null" if current else None
     gone = current is not None and current.version == found.version
     if gone:
@@ -203,6 +208,7 @@ def restore_version(tx: Tx, files: Files, container: Container, name: str, versi
 
 
 def _archive_of(tx: Tx, container: Container) -> Container | None:
+    """Raises PreconditionFailed when it is not there."""
     named = next((container.headers[name] for name in containers.ARCHIVES if name in container.headers), None)
     if named is None:
         return None
@@ -233,7 +239,7 @@ def _archive_marker(tx: Tx, files: Files, container: Container, name: str, momen
 def _restore(tx: Tx, files: Files, container: Container, name: str, old: Object | None) -> Content | None:
     """Put the newest archived version in the deleted object's place; where a marker is the newest, and nothing current, the
     one before it. What was deleted so, or None where there is nothing to restore."""
-    archive = _archive_of(tx, container)
+    archive = containers.find_container(tx, container.account, container.headers["x-versions-location"])
     found = newest_archived(tx, archive, name) if archive is not None else None
     if archive is None or found is None or archive.id == container.id:
         return None

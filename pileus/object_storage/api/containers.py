@@ -13,7 +13,7 @@ from pileus.object_storage.api.accounts import POLICY
 from pileus.object_storage.api.base import CONTAINER, OWNERS_ONLY, Call, api, metadata, plain
 from pileus.object_storage.store import ENABLED, STATIC, SYMLINK, Container, Object
 
-_COLUMNS = ("name", "etag", "size", "content_type", "modified", "kind", "extra")
+_COLUMNS = ("name", "etag", "size", "content_type", "modified", "kind", "extra", "version")
 SETTINGS = (
     "x-container-read", "x-container-write", "x-container-sync-to", "x-container-sync-key",
     "x-versions-location", "x-history-location",
@@ -35,7 +35,8 @@ def objects(call: Call) -> Response:
     rq, head = call.rq, call.rq.method == "HEAD"
     all_versions = "versions" in rq.query
     wanted, kind = listings.wanted(rq.query), "application/json" if all_versions else listings.media_type(rq)
-    if all_versions and rq.query.get("format", "json") != "json":
+    accepted = listings.best(rq.headers.get("accept", "") or "*/*", ("application/json",))
+    if all_versions and (rq.query.get("format") or "json" if "format" in rq.query else accepted) not in ("json", kind):
         raise NotAcceptable("Listings of versions are in JSON.")
     with call.read() as tx:
         found = call.container_to_read(tx, listing=True)
@@ -50,10 +51,13 @@ def objects(call: Call) -> Response:
 def entry(call: Call, row: Any) -> dict[str, Any]:
     if isinstance(row, listing.Folded):
         return {"subdir": row.name}
-    name, etag, size, content_type, modified, kind, extra = row
+    name, etag, size, content_type, modified, kind, extra, version = row
     shown = {
         "name": name, "hash": etag, "bytes": size, "content_type": content_type, "last_modified": listings.iso(modified)
     }  # fmt: skip
+    if version is not None:
+        shown["symlink_path"] = f"/{call.version}/{call.account}/{call.container}/{name}?version-id={version}"
+        shown["version_symlink"] = True
     if kind == STATIC:
         shown["slo_etag"] = f'"{json.loads(extra)["slo_etag"]}"'
     elif kind == SYMLINK:
@@ -61,6 +65,8 @@ def entry(call: Call, row: Any) -> dict[str, Any]:
         shown["symlink_path"] = f"/{call.version}/{link['account']}/{link['container']}/{link['name']}"
         if link.get("etag"):
             shown["symlink_etag"], shown["symlink_bytes"] = link["etag"], link["bytes"]
+        if "target_slo_etag" in link:
+            shown["slo_etag"] = f'"{link["target_slo_etag"]}"'
     return shown
 
 

@@ -12,7 +12,7 @@ from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, NotFound, PreconditionFailed, RangeNotSatisfiable
 from pileus.core.wire import Response
 from pileus.object_storage import data, limits, listing, objects, ranges
-from pileus.object_storage.api.base import Call
+from pileus.object_storage.api.base import MISSING, Call
 from pileus.object_storage.api.listings import http_date
 from pileus.object_storage.ranges import Part
 from pileus.object_storage.store import MARKER, STATIC, SYMLINK, Container, Object
@@ -158,10 +158,10 @@ def _dynamic(call: Call, tx: Tx, container: Container, row: Object, depth: int) 
 def follow(call: Call, tx: Tx, container: Container, name: str, version: str | None = None) -> tuple[Container, Object]:
     """Where a name leads. Raises NotFound, Conflict for a link that leads too far or to what has changed."""
     row = objects.get_object(tx, container, name, version)
+    if row.kind == MARKER:
+        raise NotFound(MISSING, headers=headers_of(row))
     for _ in range(limits.MAX_SYMLINKS + 1):
         if row.kind != SYMLINK:
-            if row.kind == MARKER:
-                raise NotFound("The resource could not be found.")
             return container, row
         link = row.extra
         place = {"content-location": call.place(link["account"], link["container"], link["name"])}
@@ -222,7 +222,7 @@ def show(call: Call) -> Response:
         else:
             container, found = follow(call, tx, container, name, version)
         if found.kind == MARKER:
-            raise NotFound("The resource could not be found.", headers={"x-object-version-id": found.version or ""})
+            raise NotFound(MISSING, headers=headers_of(found))
         headers = headers_of(found)
         if version == "null":
             headers["x-object-version-id"] = "null"
@@ -235,6 +235,10 @@ def show(call: Call) -> Response:
     if found.kind == STATIC:
         headers |= {"x-static-large-object": "True", "x-manifest-etag": found.etag}
     headers |= {"etag": content.quoted, "last-modified": http_date(content.modified)}
+    if found.version is not None and version is None:
+        headers["content-location"] = (
+            f"{call.place(container.account, container.name, found.name)}?version-id={found.version}"
+        )
     if (container.name, found.name) != (call.container, call.name):
         headers["content-location"] = call.place(container.account, container.name, found.name)
     return respond(call, content, headers)

@@ -128,8 +128,7 @@ def _listing(call: Call, found: Container, folder: str) -> Response:
         name = row.name if isinstance(row, listing.Folded) else row[0]
         shown = html.escape(name[len(folder) :])
         place = quote(name[len(folder) :], errors="replace")
-        place = f"./{place}" if ":" in name else place
-        link = f'<td class="colname"><a href="{place}{link_query}">{shown}</a></td>'
+        link = f'<td class="colname"><a href="./{place}{link_query}">{shown}</a></td>'
         if isinstance(row, listing.Folded):
             lines.append(f'<tr class="item subdir">{link}<td></td><td></td></tr>')
         else:

@@ -10,7 +10,7 @@ from pileus.object_storage import limits, objects, store
 from pileus.object_storage.api import reading, writing
 from pileus.object_storage.api.base import Call, plain
 from pileus.object_storage.api.listings import http_date
-from pileus.object_storage.store import SYMLINK, Object
+from pileus.object_storage.store import STATIC, SYMLINK, Object
 
 _OWN_TYPE = "application/symlink"
 
@@ -39,6 +39,8 @@ def put(call: Call) -> Response:
             target = _target(call, tx, extra)
             reading.check_target(etag, target, {})
             extra |= {"etag": etag, "bytes": target.size}
+            if target.kind == STATIC:
+                extra["target_slo_etag"] = target.extra["slo_etag"]
             own_type = target.content_type
         kind = call.headers.get("content-type") or own_type
         moment = store.now()
@@ -46,6 +48,8 @@ def put(call: Call) -> Response:
         row.kind, row.extra, row.headers = SYMLINK, extra, kept
         objects.put_object(tx, call.files, into, row, only_new=fresh)
     found = {"etag": row.etag, "last-modified": http_date(row.modified)}
+    if row.version is not None:
+        found["x-object-version-id"] = row.version
     if etag:
         found["x-symlink-target-etag"] = etag
         found["content-location"] = call.place(account, container, name)

@@ -59,6 +59,10 @@ def test_metadata_beyond_the_limits_are_refused(own: Store, headers: dict[str, s
     own.post("", **headers).refused(400, "metadata")
 
 
+def test_an_account_says_what_may_be_done_with_it(anybody: Store) -> None:
+    assert "COPY" in anybody.ask("OPTIONS").headers["allow"]
+
+
 def test_an_account_is_neither_made_nor_deleted_by_hand(own: Store) -> None:
     own.put("").refused(405)
     own.delete("").refused(405)
@@ -111,6 +115,7 @@ def test_a_token_that_is_none_makes_nobody_of_its_bearer(world: World, own: Stor
 def test_what_there_is_and_the_limits_are_told_to_everybody(anonymous: Client) -> None:
     for path in ("/object/info", "/info"):
         assert anonymous.get(path).ok(200)["swift"]["max_file_size"] > 5 << 30
+        anonymous.request("OPTIONS", path).ok(200)
     assert anonymous.get("/object/healthcheck").ok(200) == b"OK"
     assert b"cross-domain-policy" in anonymous.get("/object/crossdomain.xml").ok(200)
 
