@@ -47,7 +47,8 @@ PUBLIC = {
         )
     ),
     # who has no token may be let in by an ACL or a signature: tests/spec/object_storage tells who is not
-    "GET /object/info", "GET /info", "OPTIONS /object/info", "OPTIONS /info", "GET /object/healthcheck", "GET /object/crossdomain.xml",
+    "GET /object/info", "GET /info", "OPTIONS /object/info", "OPTIONS /info",
+    "GET /object/healthcheck", "GET /object/crossdomain.xml",
     *(f"{method} /object/v1/{{account}}" for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS")),
     *(f"{method} /object/v1/{{account}}/{{container}}" for method in ("GET", "PUT", "POST", "DELETE", "OPTIONS")),
     *(
