@@ -352,7 +352,13 @@ class HostNode(Copies, Moves, Volumes):
     def _maintain(self) -> None:
         """Every few seconds what could not be done at once; each part on its own, as engines come and go singly."""
         while True:
-            for work in (self._networks.reopen, self._bring_back_exports, self._restore, self._sweep):
+            for work in (
+                self._networks.reopen,
+                self._bring_back_exports,
+                self._wake_stalled,
+                self._restore,
+                self._sweep,
+            ):
                 try:
                     work()
                 except NodeFault as e:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from pileus.node.vm.domain import VolumeDisk, volume_xml
 from pileus.node.vm.hypervisor import Hypervisor
 
 LOG = logging.getLogger("pileus.node")
+REACH_SECONDS = 2.0
 
 
 class Volumes:
@@ -68,6 +70,7 @@ class Volumes:
                 self._exports.restart(args.volume_id, self._volumes.path(args.volume_id))
             elif not users:
                 raise NodeError("not_found", f"volume {args.volume_id} is not on {self.name}")
+        self._wake_stalled()
         for server_id in users:
             with self._instances.locked(server_id):
                 disks.resize(self._hypervisor, server_id, args.volume_id, size)
@@ -156,6 +159,15 @@ class Volumes:
             except NodeFault as e:
                 LOG.warning("volume %s is not exported yet: %s", volume_id, e)
 
+    def _wake_stalled(self) -> None:
+        """Guests that stand still since another host did not answer: when it does, they ask it again."""
+        for kept in self._instances.all():
+            remote = [volume for volume in kept.spec.volumes if volume.kind != "file"]
+            if remote and self._hypervisor.is_stalled(kept.spec.server_id) and all(map(answers, remote)):
+                LOG.info("server %s goes on: its volumes answer again", kept.spec.server_id)
+                with self._instances.locked(kept.spec.server_id):
+                    self._hypervisor.unpause(kept.spec.server_id)
+
     # --- inside ---
 
     def _xml(self, spec: p.InstanceSpec) -> str:
@@ -209,3 +221,11 @@ class Volumes:
             exported=self._exports.find(volume_id) is not None,
             server_ids=self._users(volume_id),
         )
+
+
+def answers(volume: p.AttachedVolume) -> bool:
+    try:
+        socket.create_connection((volume.address, volume.port), timeout=REACH_SECONDS).close()
+    except OSError:
+        return False
+    return True

@@ -6,10 +6,12 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import libvirt
+import libvirt_qemu
 
 from pileus.node.errors import NodeError
 from pileus.node.vm.hypervisor import UNPLUG_LOOKS, UNPLUG_TRIES, Hypervisor, translated
 
+ASKS, ASK_SECONDS = 50, 0.2  # until another host, which has just let a volume grow, answers again
 LOG = logging.getLogger("pileus.node.vm")
 
 
@@ -48,9 +50,25 @@ def resize(hypervisor: Hypervisor, server_id: str, volume_id: str, size: int) ->
     domain = hypervisor.domain(server_id)
     disk = _disk(domain, volume_id)
     target = disk.find("target") if disk is not None else None
-    if target is not None:
+    if disk is not None and target is not None:
         with translated("telling the guest of the volume's size"):
-            domain.blockResize(target.get("dev", ""), size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+            for left in reversed(range(ASKS if disk.get("type") == "network" else 1)):
+                try:
+                    domain.blockResize(target.get("dev", ""), size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+                    return
+                except libvirt.libvirtError:
+                    if not left:
+                        raise
+                _ask(domain, disk)
+                time.sleep(ASK_SECONDS)
+
+
+def _ask(domain: Any, disk: ET.Element) -> None:
+    """QEMU connects again when it has something to ask, and hears of the new size then: an idle guest asks nothing."""
+    alias = disk.find("alias")
+    name = f"/machine/peripheral/{alias.get('name', '')}/virtio-backend" if alias is not None else ""
+    command = f'qemu-io -d {name} "read 0 512"'
+    libvirt_qemu.qemuMonitorCommand(domain, command, libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP)
 
 
 def _disk(domain: Any, volume_id: str) -> ET.Element | None:

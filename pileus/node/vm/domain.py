@@ -8,7 +8,6 @@ from pileus.node.protocol import AttachedVolume, Disk, InstanceSpec, Nic
 from pileus.node.vif.ovs import BRIDGE
 
 NAMESPACE = "https://pileus.dev/xmlns/libvirt/1"
-RECONNECT_SECONDS = 900  # a guest's requests wait so long for another host that exports its volume
 OFFLOADS_OFF = {"csum": "off", "gso": "off", "tso4": "off", "tso6": "off", "ecn": "off", "ufo": "off"}
 
 
@@ -151,7 +150,9 @@ def _base(disk: Disk) -> ET.Element:
 def _volume(disk: VolumeDisk) -> ET.Element:
     volume = disk.volume
     element = ET.Element("disk", type="file" if volume.kind == "file" else "network", device="disk")
-    ET.SubElement(element, "driver", name="qemu", type="raw", cache="writeback", discard="unmap")
+    driver = ET.SubElement(element, "driver", name="qemu", type="raw", cache="writeback", discard="unmap")
+    if volume.kind != "file":
+        driver.set("error_policy", "stop")  # while its host is away the guest stands still, and asks again afterwards
     element.append(volume_source(disk))
     ET.SubElement(element, "target", dev=disk.device, bus=disk.bus)
     _text(element, "serial", volume.volume_id)
@@ -171,7 +172,6 @@ def volume_source(disk: VolumeDisk) -> ET.Element:
         return source
     source = ET.Element("source", protocol="nbd", name=volume.volume_id)
     ET.SubElement(source, "host", name=volume.address, port=str(volume.port))
-    ET.SubElement(source, "reconnect", delay=str(RECONNECT_SECONDS))
     return source
 
 

@@ -154,6 +154,14 @@ class Hypervisor:
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 domain.resume()
 
+    def is_stalled(self, server_id: str) -> bool:
+        """Does it stand still because a disk did not answer?"""
+        domain = self._find(server_id)
+        with translated("domain state"):
+            return domain is not None and domain.state() == [
+                libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR,
+            ]  # fmt: skip
+
     def save(self, server_id: str) -> None:
         """Its memory to disk, and off."""
         domain = self.domain(server_id)
