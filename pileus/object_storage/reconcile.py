@@ -73,7 +73,7 @@ def differences(cloud: Any) -> Iterator[Difference]:
     with cloud.db.read() as tx:
         known = store.all_data(tx)
     for key in known - there:
-        if not files.path(key).exists() and _wanted(cloud, key):
+        if not files.is_there(key) and _wanted(cloud, key):
             yield Difference("objects", "object", key, "is in a container, but its file is missing")
     for key in there - known:
         if not files.is_leaving(key) and not files.being_written(key) and not _wanted(cloud, key):

@@ -4,6 +4,7 @@ All routes are public to the request path: who has no token may still be let in 
 or a counterpart's signature. So each handler begins with a `Call`, and asks it before it does anything.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from pileus import identity
 from pileus.core import faults
 from pileus.core.context import Context
 from pileus.core.db import Tx
-from pileus.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized
+from pileus.core.errors import BadRequest, Forbidden, NotFound, PreconditionFailed, Unauthorized
 from pileus.core.routes import Service
 from pileus.core.wire import Request, Response
 from pileus.object_storage import acl, containers, limits
@@ -21,6 +22,7 @@ from pileus.object_storage.store import Container
 
 api = Service("object_storage", "/object/v1", faults.object_storage, aliases=("/v1",))
 ACCOUNT, CONTAINER, OBJECT = "/{account}", "/{account}/{container}", "/{account}/{container}/{object:path}"
+_HALF = re.compile("[\ud800-\udfff]")  # of a character: nothing that can be stored
 HTML = "text/html; charset=UTF-8"
 MISSING = "The resource could not be found."
 # what only those see whom the account is open to
@@ -55,6 +57,8 @@ class Call:
         limits.check_names(self.container, self.name)
         if "\0" in self.account:
             raise PreconditionFailed("Invalid UTF8 or contains NULL")
+        if any(not value.isascii() and _HALF.search(value) for value in rq.headers.values()):
+            raise BadRequest("A header is not valid text.")
         rq.ctx = _caller(rq)
 
     # -- where -----------------------------------------------------------------------------------------------------

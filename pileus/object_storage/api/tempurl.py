@@ -129,7 +129,7 @@ def check_put(call: Call) -> None:
     """What a signed upload may not do: make other objects readable. Raises BadRequest."""
     if call.grant is None:
         return
-    for name in ("x-object-manifest", "x-symlink-target"):
+    for name in ("x-object-manifest", "x-symlink-target", "x-copy-from"):
         if name in call.headers:
             raise BadRequest(f"The header '{name}' is not allowed in this tempurl")
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pileus.core import clock
+from pileus.core.errors import Unavailable
 from pileus.core.locked_files import born_locked, locked
 from pileus.object_storage.errors import StoreFull
 
@@ -33,11 +34,16 @@ class Files:
         return Writer(self, key, born_locked(self.incoming / key))
 
     def path(self, key: str) -> Path:
-        """Where a row's bytes lie; whoever finds them still in `incoming` brings them to their place."""
+        """Where a row's bytes lie; whoever finds them still in `incoming` brings them to their place. Raises Unavailable."""
+        if not self.is_there(key):
+            raise Unavailable("The bytes of the object cannot be found.", detail=key)
+        return self.folder / key[:2] / key
+
+    def is_there(self, key: str) -> bool:
         path = self.folder / key[:2] / key
         if not path.exists():
             self.place(key)
-        return path
+        return path.exists()
 
     def place(self, key: str) -> None:
         """From `incoming` to where it stays, once a row names it. May be repeated, also by several at once."""
