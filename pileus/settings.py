@@ -54,6 +54,21 @@ class Kerberos(msgspec.Struct, kw_only=True):
     realms: dict[str, str] = {}
 
 
+class SyncRealm(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Clusters that share a key; `clusters` says where each one's API is, an empty address for this cloud's own."""
+
+    key: str
+    key2: str = ""  # also taken, for the time in which the key is changed
+    clusters: dict[str, str] = {}
+
+
+class ObjectStorage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """With whom containers may be kept the same; `sync_hosts` may be named by their address, without a realm."""
+
+    sync_realms: dict[str, SyncRealm] = {}
+    sync_hosts: list[str] = []
+
+
 class Settings(msgspec.Struct, kw_only=True):
     """`port` serves every API, `port + 1` images and objects; fake_nodes replaces engines by stateful fakes."""
 
@@ -79,7 +94,7 @@ class Settings(msgspec.Struct, kw_only=True):
     image_property_protections: str = ""  # a file: who may do what with which properties of images
     image_property_rules: str = "roles"  # or policies: what that file's values are
     image: dict[str, Any] = {}  # stores, imports, cache: the image service's own, see image/options.py
-    object_storage: dict[str, Any] = {}  # realms to sync containers with, see object_storage/options.py
+    object_storage: ObjectStorage = msgspec.field(default_factory=ObjectStorage)
     network_quotas: dict[str, int] = {}  # what of the network's resources a project may have by default; -1: any number
     log_level: str = "info"
     security_compliance: SecurityCompliance = msgspec.field(default_factory=SecurityCompliance)

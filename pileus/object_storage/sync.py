@@ -13,18 +13,19 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pileus.core import log
 from pileus.core.errors import BadRequest
-from pileus.object_storage import data, options, store
+from pileus.object_storage import data, store
 from pileus.object_storage.containers import SYNC_KEY, SYNC_TO
 from pileus.object_storage.store import Change, Container, Object
+from pileus.settings import SyncRealm
 
 _log = log.logger("pileus.object_storage")
 AT_ONCE = 1000  # changes of a container in one round
 TIMEOUT = 60.0
 
 
-def resolve(cloud: Any, target: str) -> tuple[str, options.Realm | None]:
+def resolve(cloud: Any, target: str) -> tuple[str, SyncRealm | None]:
     """The address that an X-Container-Sync-To means, and the realm it is in. Raises BadRequest."""
-    found = options.load(cloud.settings)
+    found = cloud.settings.object_storage
     if target.startswith("//"):
         parts = target[2:].split("/")
         if len(parts) != 4 or not all(parts):
@@ -67,10 +68,10 @@ def verified(cloud: Any, container: Container, method: str, path: str, headers: 
         return False
     if given is None:  # the older way, without a realm: the key itself, from a host that is allowed to
         return hmac.compare_digest(headers.get("x-container-sync-key", "").encode(), key.encode()) and bool(
-            options.load(cloud.settings).sync_hosts
+            cloud.settings.object_storage.sync_hosts
         )
     parts = given.split()
-    realm = options.load(cloud.settings).sync_realms.get(parts[0]) if len(parts) == 3 else None
+    realm = cloud.settings.object_storage.sync_realms.get(parts[0]) if len(parts) == 3 else None
     if realm is None:
         return False
     for realm_key in filter(None, (realm.key, realm.key2)):
@@ -116,7 +117,7 @@ def _tell(cloud: Any, container: Container, changes: list[Change]) -> None:
                     store.forget(tx, change)
 
 
-def _send(cloud: Any, client: Any, container: Container, change: Change, url: str, realm: options.Realm | None) -> bool:
+def _send(cloud: Any, client: Any, container: Container, change: Change, url: str, realm: SyncRealm | None) -> bool:
     """True once there is nothing left to say of it."""
     with cloud.db.read() as tx:
         found = tx.find(Object, container_id=container.id, name=change.name)
@@ -146,7 +147,7 @@ def _body(cloud: Any, found: Object) -> Iterator[bytes]:
     yield from data.read(cloud.drivers["object_storage"], found.data, 0, found.size)
 
 
-def _signed(method: str, path: str, stamp: str, container: Container, realm: options.Realm | None) -> dict[str, str]:
+def _signed(method: str, path: str, stamp: str, container: Container, realm: SyncRealm | None) -> dict[str, str]:
     key = container.headers[SYNC_KEY]
     if realm is None:
         return {"x-container-sync-key": key}

@@ -5,7 +5,7 @@ from typing import Any
 from pileus.core import faults
 from pileus.core.routes import PUBLIC, Service
 from pileus.core.wire import Request, Response
-from pileus.object_storage import limits, options
+from pileus.object_storage import limits
 from pileus.object_storage.api import tempurl
 
 about = Service("object_storage", "/object", faults.object_storage)
@@ -27,7 +27,7 @@ def show_info(rq: Request) -> Response:
 
 
 def info(cloud: Any) -> dict[str, Any]:
-    realms = options.load(cloud.settings).sync_realms
+    realms = cloud.settings.object_storage.sync_realms
     synced: dict[str, Any] = {}
     for name, realm in sorted(realms.items()):
         synced[name] = {"clusters": {cluster: {} for cluster in realm.clusters}}

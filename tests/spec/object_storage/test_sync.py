@@ -7,16 +7,17 @@ import httpx
 import pytest
 
 from pileus.object_storage import sync
+from pileus.settings import ObjectStorage, SyncRealm
 from tests.harness import World
 from tests.spec.object_storage.store import Store, nothing_differs
 
-REALM = {"sync_realms": {"realm1": {"key": "realm-key", "clusters": {"name1": "http://cloud.test/object/v1/"}}}}
+REALM = SyncRealm(key="realm-key", clusters={"name1": "http://cloud.test/object/v1/"})
 
 
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory, database: None) -> Iterator[World]:
     """A cloud whose counterpart is itself, over a transport without a socket."""
-    world = World(tmp_path_factory.mktemp("synced"), object_storage=REALM)
+    world = World(tmp_path_factory.mktemp("synced"), object_storage=ObjectStorage(sync_realms={"realm1": REALM}))
 
     def answer(request: httpx.Request) -> httpx.Response:
         body = b"".join(request.stream)  # type: ignore[arg-type]
