@@ -23,7 +23,7 @@ from pileus.core.errors import (
     Unauthorized,
     Unavailable,
 )
-from pileus.core.routes import PUBLIC, RouteTable, check_query, choose
+from pileus.core.routes import PROJECT, PUBLIC, RouteTable, check_query, choose
 from pileus.core.wire import Request, Response
 
 _log = log.logger("pileus.api")
@@ -138,7 +138,7 @@ def token(rq: Request, proceed: Proceed) -> Response:
         rq.ctx = found
         if found.access_rules is not None and not identity.permitted(found, rq):
             raise Unauthorized("The application credential's access rules do not allow this call.")
-    named = rq.params.pop("path_project", None)  # in paths that say whose things they lead to
+    named = rq.params.pop(PROJECT, None)  # in paths that say whose things they lead to
     if named is not None and rq.ctx.project_id is not None and named != rq.ctx.project_id:
         raise BadRequest("Malformed request url: the project in it is not the token's.")
     rq.route = choose(candidates, rq)

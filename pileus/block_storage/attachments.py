@@ -166,14 +166,14 @@ _ORDER = (
 _OF_ATTACHMENTS = {states.AVAILABLE, states.RESERVED, states.ATTACHING, states.IN_USE, states.DETACHING}
 
 
-def settle(tx: Tx, volume_id: str) -> None:
-    """Let the volume's state follow its attachments, unless something else is being done to it."""
+def settle(tx: Tx, volume_id: str, whatever: bool = False) -> None:
+    """Let the volume's state follow its attachments, unless something else is being done to it, or `whatever` it is."""
     volume = tx.find(Volume, id=volume_id)
     if volume is None:
         return
     have = {one.attach_status for one in attachments_of(tx, volume_id)}
     status = next((found for attach_status, found in _ORDER if attach_status in have), states.AVAILABLE)
-    if volume.status in _OF_ATTACHMENTS:
+    if volume.status in _OF_ATTACHMENTS or whatever:
         tx.update(Volume, volume_id, status=status, updated_at=clock.now())
     elif volume.previous_status in _OF_ATTACHMENTS:
         tx.update(Volume, volume_id, previous_status=status)

@@ -9,6 +9,7 @@ from pileus import image as front
 from pileus.core.context import Context
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, Conflict, Gone, NotFound
+from pileus.core.fields import Strings
 
 Image = front.Image
 GIB = 1 << 30
@@ -85,6 +86,11 @@ def snapshot_of(image: Image) -> str | None:
             snapshot_id = device.get("snapshot_id")
             return snapshot_id if isinstance(snapshot_id, str) else None
     return None
+
+
+def properties(name: str, **options: Any) -> Strings:
+    """A field of an image's properties: their values may be long."""
+    return Strings(name, max=65535, key=r"[a-zA-Z0-9\-_:. /]+", **options)
 
 
 # -- images made of volumes --------------------------------------------------------------------------------------------

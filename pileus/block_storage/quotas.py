@@ -19,11 +19,12 @@ DEFAULTS = {
 OF_A_TYPE = ("volumes", "gigabytes", "snapshots")
 
 
-def _used(struct: type, size: str | None, typed: bool) -> Any:
+def _used(struct: type, size: str, typed: bool) -> Any:
     """Count and gigabytes of what consumes quota, by volume type where there is one."""
     table = columns(struct)
     kind = table.volume_type_id if typed else sa.literal_column("''")
-    amount = sa.func.coalesce(sa.func.sum(table[size]), 0) if size else sa.literal_column("0")
+    each = table[size] + table.growing_by if "growing_by" in table else table[size]
+    amount = sa.func.coalesce(sa.func.sum(each), 0)
     statement = sa.select(kind, sa.func.count(), amount).where(
         table.project_id == sa.bindparam("project", type_=sa.Text())
     )

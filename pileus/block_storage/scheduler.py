@@ -100,9 +100,14 @@ def choose(
     if not fits:
         raise NoBackend(
             "No valid backend was found. "
-            + ("; ".join(reasons) or f"There is no backend {only or ''}.".replace(" .", "."))
+            + ("; ".join(reasons) or (f"There is no {only}." if only else "There is none."))
         )
     return min(fits, key=lambda backend: (backend.allocated_gb, backend.host)).host
+
+
+def suits(tx: Tx, host: str, kind: VolumeType | None) -> bool:
+    """May a volume of this type be where it is?"""
+    return any(b.host == host and _against_type(b, kind) is None for b in backends(tx))
 
 
 def _unfit(
@@ -117,17 +122,23 @@ def _unfit(
         return f"it is not in zone {zone}"
     if service.free_gb < size:
         return f"it has {service.free_gb} GiB left of the {size} GiB wanted"
+    return _against_type(backend, kind) or _against_hints(tx, backend.host, hints)
+
+
+def _against_type(backend: Backend, kind: VolumeType | None) -> str | None:
+    """An extra spec of another scope (`provider:x`) is none of the scheduler's."""
     for name, wanted in (kind.extra_specs if kind else {}).items():
         scope, _, bare = name.rpartition(":")
-        if (
-            scope in ("", "capabilities")
-            and bare in backend.capabilities
-            and not matches(backend.capabilities[bare], wanted)
-        ):
-            return f"its {bare} is not {wanted}"
-        if scope in ("", "capabilities") and bare not in backend.capabilities:
+        if scope not in ("", "capabilities"):
+            continue
+        if bare not in backend.capabilities:
             return f"it knows nothing of {bare}"
-    return _against_hints(tx, backend.host, hints)
+        if not matches(backend.capabilities[bare], wanted):
+            return f"its {bare} is not {wanted}"
+    zones = (kind.extra_specs if kind else {}).get("RESKEY:availability_zones")
+    if zones and backend.service.availability_zone not in [zone.strip() for zone in zones.split(",")]:
+        return f"it is in none of the zones {zones}"
+    return None
 
 
 def _against_hints(tx: Tx, host: str, hints: dict[str, Any]) -> str | None:

@@ -6,13 +6,17 @@ ERROR, ERROR_DELETING, ERROR_EXTENDING = "error", "error_deleting", "error_exten
 EXTENDING, RETYPING, UPLOADING, DOWNLOADING = "extending", "retyping", "uploading", "downloading"
 BACKING_UP, RESTORING, ERROR_RESTORING, REVERTING = "backing-up", "restoring-backup", "error_restoring", "reverting"
 AWAITING_TRANSFER, MAINTENANCE, MANAGING = "awaiting-transfer", "maintenance", "managing"
-UNMANAGING, ERROR_BACKING_UP, ERROR_MANAGING = "unmanaging", "error_backing-up", "error_managing"
-RESTORING = "restoring-backup"
+ERROR_UNMANAGING, UNMANAGING, ERROR_BACKING_UP, ERROR_MANAGING = (
+    "error_unmanaging",
+    "unmanaging",
+    "error_backing-up",
+    "error_managing",
+)
 BACKUP_RESTORING = "restoring"  # what the backup is, while its volume is restoring-backup
 
 ATTACHED, DETACHED = "attached", "detached"
 
-DELETABLE = (AVAILABLE, ERROR, ERROR_RESTORING, ERROR_EXTENDING, ERROR_MANAGING, "managing")
+DELETABLE = (AVAILABLE, ERROR, ERROR_RESTORING, ERROR_EXTENDING, ERROR_MANAGING, ERROR_UNMANAGING)
 # work on it goes on, and ends by itself
 BUSY = frozenset({
     CREATING, DELETING, EXTENDING, RETYPING, UPLOADING, DOWNLOADING, BACKING_UP, RESTORING, REVERTING, UNMANAGING, MANAGING,

@@ -40,6 +40,7 @@ class Volume(msgspec.Struct):
     image_metadata: dict[str, str] = {}
     consumes_quota: bool = True
     launched_at: str | None = None
+    growing_by: int = 0  # GiB, while it is extended: they are taken already
 
 
 @table(
@@ -112,6 +113,20 @@ class VolumeTypeAccess(msgspec.Struct):
     project_id: Key
 
 
+@table("volume_type_encryptions", references={"volume_type_id": "volume_types.id"}, cascade=["volume_type_id"])
+class VolumeTypeEncryption(msgspec.Struct):
+    """How a type's volumes are to be encrypted. No volume of such a type can be made: there are no keys for it."""
+
+    volume_type_id: Key
+    encryption_id: str
+    provider: str
+    control_location: str
+    created_at: str
+    updated_at: str | None = None
+    cipher: str | None = None
+    key_size: int | None = None
+
+
 @table("volume_default_types", references={"volume_type_id": "volume_types.id"}, cascade=["volume_type_id"])
 class DefaultType(msgspec.Struct):
     """What a project's volumes are, when nothing is said."""
@@ -154,8 +169,11 @@ class Backup(msgspec.Struct):
     metadata: dict[str, str] = {}
     host: str | None = None
     restore_volume_id: str | None = None
-    service_metadata: str = ""
+    service_metadata: str = ""  # the key of its data
     volume_type_id: str | None = None
+    volume_metadata: dict[str, str] = {}  # what the volume said of itself, for the one that is made of it
+    image_metadata: dict[str, str] = {}
+    bootable: bool = False
 
 
 @table("volume_transfers", references={"volume_id": "volumes.id"}, cascade=["volume_id"], unique=[("volume_id",)])
@@ -170,6 +188,11 @@ class Transfer(msgspec.Struct):
     source_project_id: str
     created_at: str
     no_snapshots: bool = False
+
+    @property
+    def project_id(self) -> str:
+        """Whose it is, for rules."""
+        return self.source_project_id
 
 
 @table("volume_messages", index=[("project_id", "created_at"), ("resource_id",), ("expires_at",)])

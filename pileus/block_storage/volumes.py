@@ -48,6 +48,10 @@ def get_volume(tx: Tx, volume_id: str) -> Volume:
     return found
 
 
+def no_metadata(volume: Volume, key: str) -> NotFound:
+    return NotFound(f"Volume {volume.id} has no metadata with key {key[:255]}.")
+
+
 def attachments_of(tx: Tx, volume_id: str) -> list[Attachment]:
     return tx.select(Attachment, order="created_at", volume_id=volume_id)
 
@@ -76,13 +80,15 @@ def create_volume(tx: Tx, ctx: Context, wanted: Wanted) -> Volume:
         )
     _check_sources(wanted, size)
     kind = _type_for(tx, ctx, wanted)
+    types.check_usable(tx, kind)
     zone = _zone_for(tx, wanted)
     _check_group(wanted, kind)
     row = Volume(
         id=clock.new_id(), project_id=ctx.project_id or "", user_id=ctx.user_id or "", name=wanted.name,
         description=wanted.description, size=size, status=states.CREATING, created_at=clock.now(),
         availability_zone=zone, volume_type_id=kind.id, multiattach=types.is_multiattach(kind),
-        metadata=wanted.metadata, group_id=wanted.group.id if wanted.group else None, **_of_source(tx, wanted),
+        metadata=wanted.metadata or (wanted.backup.volume_metadata if wanted.backup else {}),
+        group_id=wanted.group.id if wanted.group else None, **_of_source(tx, wanted),
     )  # fmt: skip
     quotas.check_size(tx, row.project_id, size)
     quotas.spend(tx, row.project_id, kind, volumes=1, gigabytes=size)
@@ -159,7 +165,7 @@ def _of_source(tx: Tx, wanted: Wanted) -> dict[str, Any]:
     elif source is not None:
         found["source_volid"] = source.id
     elif wanted.backup is not None:
-        source = tx.find(Volume, id=wanted.backup.volume_id)
+        return {"bootable": wanted.backup.bootable, "image_metadata": wanted.backup.image_metadata}
     if source is not None:
         found |= {"bootable": source.bootable, "image_metadata": source.image_metadata}
     return found
@@ -168,7 +174,9 @@ def _of_source(tx: Tx, wanted: Wanted) -> dict[str, Any]:
 # -- delete ------------------------------------------------------------------------------------------------------------
 
 
-def delete_volume(tx: Tx, ctx: Context, volume: Volume, *, cascade: bool = False, force: bool = False) -> None:
+def delete_volume(
+    tx: Tx, ctx: Context, volume: Volume, *, cascade: bool = False, force: bool = False, in_group: bool = False
+) -> None:
     """Raises BadRequest for a volume in use, one with snapshots (unless `cascade`), or one whose state forbids it."""
     if volume.status == states.DELETING and saga.unfinished(tx, f"volume/{volume.id}"):
         return
@@ -181,7 +189,7 @@ def delete_volume(tx: Tx, ctx: Context, volume: Volume, *, cascade: bool = False
             )
     if any(one.attach_status != states.DETACHED for one in attachments_of(tx, volume.id)) and not force:
         raise BadRequest(f"Invalid volume: Volume {volume.id} is attached: detach it first.")
-    if volume.group_id is not None and not force:
+    if volume.group_id is not None and not force and not in_group:
         raise BadRequest(f"Invalid volume: Volume {volume.id} belongs to group {volume.group_id}: take it out first.")
     snapshots = tx.select(Snapshot, volume_id=volume.id)
     if snapshots and not cascade:

@@ -19,6 +19,7 @@ from pileus.core.wire import Request
 
 Handler = Callable[..., Any]
 Lookup = Callable[..., Any]
+PROJECT = "path_project"  # the parameter that a path's project is, where an API's paths may begin with one
 PUBLIC = None  # the policy of a route that everybody may use, without a token
 
 
@@ -166,7 +167,7 @@ class RouteTable:
         """The routes of this method and path (several when versions or actions tell them apart). Raises 404 or 405."""
         params: dict[str, str] = {}
         node = self._walk(path, params)
-        nameless = path.endswith("/") and node is not None and node.variable is not None
+        nameless = path.endswith("/") and node is not None and node.variable is not None and node.parameter != PROJECT
         if node is None or not node.methods or (nameless and self.service_of(path).nameless_is_missing):
             raise NotFound("The resource could not be found.", kind="HTTPNotFound")
         found = _of_method(node, method)

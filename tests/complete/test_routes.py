@@ -181,6 +181,16 @@ REFUSING = {
     ),
     "POST /compute/v2.1/servers/{server_id}/shares", "POST /compute/v2.1/servers/{server_id}/os-volume_attachments",
     *(f"GET /compute/v2.1/os-hosts/{{host_name}}/{verb}" for verb in ("startup", "shutdown", "reboot")),
+    *(f"POST /volume/v3/volumes/{{volume_id}}/action {{os-{what}_volume_completion}}" for what in ("extend", "migrate")),
+    *(f"POST /volume/v3/groups/{{group_id}}/action {{{verb}}}" for verb in (
+        "enable_replication", "disable_replication", "failover_replication", "list_replication_targets")),
+    *(f"PUT /volume/v3/os-services/{verb}" for verb in ("failover", "failover_host", "set-log")),
+    "GET /volume/v3/clusters/{cluster}", "PUT /volume/v3/clusters/{cluster}",
+    *(f"{method} /volume/v3/{plural}{rest}" for plural, one in (
+        ("consistencygroups", "/{consistencygroup_id}"), ("cgsnapshots", "/{cgsnapshot_id}"))
+      for method, rest in (("GET", ""), ("GET", "/detail"), ("POST", ""), ("GET", one), ("DELETE", one))),
+    "POST /volume/v3/consistencygroups/create_from_src", "POST /volume/v3/consistencygroups/{consistencygroup_id}/delete",
+    "PUT /volume/v3/consistencygroups/{consistencygroup_id}/update",
     "GET /identity/v3/auth/tokens/OS-PKI/revoked", "GET /identity/v3/OS-SIMPLE-CERT/ca",
     "GET /identity/v3/OS-SIMPLE-CERT/certificates",
 }  # fmt: skip

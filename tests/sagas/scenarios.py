@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from pileus.block_storage.store import Attachment, Volume
 from pileus.compute import hosts
@@ -13,22 +13,14 @@ from pileus.core.context import internal
 from pileus.image import hashing
 from pileus.image.store import Image
 from pileus.node import protocol as p
+from tests.sagas.scenario import Scenario, Thing
 from tests.sagas.stage import VOLUME, Stage
+from tests.sagas.storage import STORAGE
 from tests.spec.compute.conftest import SERVERS, make_flavor
 from tests.spec.image import images
 
 LIVE = {"host": None, "block_migration": True, "disk_over_commit": False}
 REBUILT, RESIZED = "rebuilt", "resized"
-
-
-class Thing(NamedTuple):
-    """What sagas work on: where it is deleted, and why it is broken (None: it is not, or it is gone)."""
-
-    path: str
-    why: Callable[[Stage, str], str | None]
-
-    def exists(self, stage: Stage, thing_id: str) -> bool:
-        return stage.client.get(f"{self.path}/{thing_id}").status == 200
 
 
 def _fault(stage: Stage, server_id: str) -> str | None:
@@ -44,25 +36,8 @@ def _message(stage: Stage, image_id: str) -> str | None:
     return tasks[-1]["message"] if tasks[-1]["status"] == "failure" else None
 
 
-def _told(stage: Stage, volume_id: str) -> str | None:
-    messages = stage.client.at("3.71", "volume").get(f"{VOLUME}/messages?resource_uuid={volume_id}").ok(200)["messages"]
-    return str(messages[0]["user_message"]) if messages else None
-
-
 SERVER = Thing(SERVERS, _fault)
 IMAGE = Thing(images.IMAGES, _message)
-STORAGE = Thing(f"{VOLUME}/volumes", _told)
-
-
-class Scenario(NamedTuple):
-    """`start` brings the saga into being on a prepared stage and returns its thing's id; `done` says whether it worked."""
-
-    prepare: Callable[[Stage], str]
-    start: Callable[[Stage, str], str]
-    done: Callable[[Stage, str], bool]
-    undoes: bool = False  # a failure takes back all its effects at once; others leave the thing to be deleted
-    of: Thing = SERVER
-    firm: bool = False  # while it is at work, the thing cannot be deleted
 
 
 def _nothing(stage: Stage) -> str:
@@ -317,42 +292,8 @@ def _is_stored(*stores: str) -> Callable[[Stage, str], bool]:
     return done
 
 
-def _make_volume(stage: Stage, _: str) -> str:
-    made = stage.client.post(f"{VOLUME}/volumes", {"volume": {"size": 1}}).ok(202)
-    return str(made["volume"]["id"])
-
-
-def _made_volume(stage: Stage) -> str:
-    volume_id = _make_volume(stage, "")
-    stage.run()
-    assert _volume_is("available")(stage, volume_id)
-    return volume_id
-
-
-def _volume_is(status: str, size: int = 1) -> Callable[[Stage, str], bool]:
-    def done(stage: Stage, volume_id: str) -> bool:
-        with stage.cloud.db.read() as tx:
-            volume = tx.find(Volume, id=volume_id)
-        if volume is None or volume.host is None:
-            return False
-        held = {one.volume_id: one.size_gb for one in stage.cloud.drivers["block_storage"].stored(volume.host)}
-        return (volume.status, volume.size, held.get(volume_id)) == (status, size, size)
-
-    return done
-
-
-def _delete_volume(stage: Stage, volume_id: str) -> str:
-    stage.client.delete(f"{VOLUME}/volumes/{volume_id}").ok(202)
-    return volume_id
-
-
-def _volume_is_gone(stage: Stage, volume_id: str) -> bool:
-    return not STORAGE.exists(stage, volume_id)
-
-
 SCENARIOS = {
-    "volume-create": Scenario(_nothing, _make_volume, _volume_is("available"), undoes=True, of=STORAGE, firm=True),
-    "volume-delete": Scenario(_made_volume, _delete_volume, _volume_is_gone, of=STORAGE),
+    **STORAGE,
     "image-import": Scenario(_staged, _import, _is_stored("cheap", "file"), of=IMAGE),
     "image-location": Scenario(_queued, _locate, _is_stored("web"), undoes=True, of=IMAGE),
     "image-hash": Scenario(_uploaded, _hash, _is_hashed, of=IMAGE),

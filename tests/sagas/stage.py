@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pileus.block_storage import backup_data
 from pileus.block_storage import reconcile as block_storage
-from pileus.block_storage.store import Attachment, Volume
+from pileus.block_storage.store import Attachment, Group, Volume
 from pileus.compute import hosts
 from pileus.compute.store import Claim, Server, ServerPort, ServerVolume
 from pileus.core import saga
@@ -16,6 +17,7 @@ from tests.spec.compute.conftest import Servers, make_flavor, make_image, make_n
 from tests.spec.image.web import Web
 
 VOLUME = "/volume/v3"
+FREE = ("available", "error", "error_restoring")
 # what the stage's cloud says of images: two stores to write to, and addresses on the web
 IMAGE_OPTIONS = {
     "stores": [{"type": "file", "id": "file"}, {"type": "file", "id": "cheap"}, {"type": "http", "id": "web"}],
@@ -100,6 +102,7 @@ class Stage:
             "interfaces": interfaces,
             "server volumes": volumes_of,
             "volumes": sorted((host, *one) for host in volumes.hosts() for one in _held(volumes.stored(host))),
+            "backups": sorted(backup_data.keys(self.cloud)),
             "attachments": attachments,
             "image data": self._stray_data(),
             "switch ports": sorted(key for key in driver.rows if key[0] == "port" and key[1] in ports),
@@ -115,9 +118,13 @@ class Stage:
     def drop_free_volumes(self) -> None:
         """What servers gave back is their user's, and not left over: it must be possible to delete it."""
         with self.cloud.db.read() as tx:
-            free = tx.select(Volume, status="available")
+            groups = tx.select(Group)
+            free = [one for one in tx.select(Volume) if one.status in FREE and one.group_id is None]
+        for group in groups:
+            body = {"delete": {"delete-volumes": True}}
+            self.client.at("3.71", "volume").post(f"{VOLUME}/groups/{group.id}/action", body).ok(202)
         for volume in free:
-            self.client.delete(f"{VOLUME}/volumes/{volume.id}").ok(202)
+            self.client.delete(f"{VOLUME}/volumes/{volume.id}?cascade=true").ok(202)
         self.run()
 
     def close(self) -> None:
@@ -153,4 +160,9 @@ def _die_after_one_step(engine: saga.Engine) -> None:
 
 
 def _held(stored: list[Any]) -> Iterator[tuple[Any, ...]]:
-    return ((one.volume_id, one.name, one.size_gb, one.exported, *one.snapshots) for one in stored)
+    """Not what somebody let go of, under a name that says so."""
+    return (
+        (one.volume_id, one.name, one.size_gb, one.exported, *one.snapshots)
+        for one in stored
+        if not one.volume_id.startswith("volume-")
+    )

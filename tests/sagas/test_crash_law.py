@@ -11,7 +11,8 @@ from pileus.compute.sagas import create
 from pileus.core.errors import EngineError
 from pileus.core.saga import Action, Run, Saga, Step
 from tests.harness import World
-from tests.sagas.scenarios import SCENARIOS, Scenario
+from tests.sagas.scenario import Scenario, Thing
+from tests.sagas.scenarios import SCENARIOS, SERVER
 from tests.sagas.stage import IMAGE_OPTIONS, Stage
 
 pytestmark = pytest.mark.slow  # every saga is killed at every step
@@ -121,7 +122,7 @@ def test_a_failure_at_any_step_leaves_nothing_behind(stage: Stage, kind: str, st
     stage.run(altered(kind, failing))
     if scenario.undoes:
         assert stage.effects() == before
-        assert step in (scenario.of.why(stage, thing_id) or "")
+        assert step in (of(scenario).why(stage, thing_id) or "")
     _ends_clean(stage, scenario, thing_id)
 
 
@@ -135,25 +136,29 @@ def test_a_delete_in_the_middle_wins(stage: Stage, kind: str, step: str) -> None
         def do(run: Run) -> dict[str, Any] | None:
             result = candidate.do(run)
             if candidate.name == step:
-                stage.client.delete(f"{scenario.of.path}/{thing_id}")
+                of(scenario).delete(stage, thing_id)
             return result
 
         return do, candidate.undo
 
     stage.run(altered(kind, deleting))
-    if scenario.firm and scenario.of.exists(stage, thing_id):
+    if scenario.firm and of(scenario).exists(stage, thing_id):
         assert scenario.done(stage, thing_id)
         _ends_clean(stage, scenario, thing_id)
-    assert not scenario.of.exists(stage, thing_id)
+    assert not of(scenario).exists(stage, thing_id)
     _is_clean(stage)
+
+
+def of(scenario: Scenario) -> Thing:
+    return scenario.of or SERVER
 
 
 def _ends_clean(stage: Stage, scenario: Scenario, thing_id: str) -> None:
     """Whatever became of it, it can be deleted, and then nothing is left of it."""
-    if scenario.of.exists(stage, thing_id):
-        stage.client.delete(f"{scenario.of.path}/{thing_id}").ok()
+    if of(scenario).exists(stage, thing_id):
+        of(scenario).delete(stage, thing_id).ok()
         stage.run()
-    assert not scenario.of.exists(stage, thing_id)
+    assert not of(scenario).exists(stage, thing_id)
     _is_clean(stage)
 
 

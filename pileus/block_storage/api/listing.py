@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pileus.block_storage.resources.base import Filter, at_least, everybody, is_admin
 from pileus.core import clock, paging
-from pileus.core.errors import BadRequest
+from pileus.core.errors import BadRequest, NotFound
 from pileus.core.paging import Sort, Where
 from pileus.core.wire import Request
 
@@ -27,13 +27,13 @@ class Listing(NamedTuple):
 def listing(
     rq: Request, struct: type[Row], plural: str, filters: Mapping[str, Filter], sorts: Iterable[str] = (),
     *, also: Iterable[Where] = (), counted: bool = True, sort: Sort = NEWEST, own: bool = True,
-    ignored: Iterable[str] = (),
+    ignored: Iterable[str] = (), owner: str = "project_id",
 ) -> Listing:  # fmt: skip
     """One page of a project's rows, or everybody's, as the query string wants it."""
     where, clauses, impossible = _conditions(rq, filters, ignored)
     where += also
     if own and not everybody(rq) and rq.ctx.project_id is not None:
-        where.append(Where("project_id", "eq", rq.ctx.project_id))
+        where.append(Where(owner, "eq", rq.ctx.project_id))
     limit = rq.query.number("limit")
     limit = MOST if limit is None else min(limit, MOST)
     offset = rq.query.number("offset") or 0
@@ -42,16 +42,22 @@ def listing(
     if impossible or limit == 0 or offset > 10**6:
         found = paging.Page([], False)
     else:
-        found = paging.page(rq, struct, where, order, limit=limit + offset, marker=marker, clauses=tuple(clauses))
+        try:
+            found = paging.page(rq, struct, where, order, limit=limit + offset, marker=marker, clauses=tuple(clauses))
+        except BadRequest as error:
+            if error.kind == "MarkerNotFound":
+                raise NotFound(f"Marker {error.message} for this list.") from None
+            raise
         found = paging.Page(found.rows[offset:], found.more)
-    extra = _links(rq, plural, found)
+    extra = _links(rq, plural, found, limit)
     if counted and at_least(rq, 45) and rq.query.flag("with_count"):
         extra["count"] = 0 if impossible else paging.count(rq, struct, where, clauses=tuple(clauses))
     return Listing(found.rows, extra)
 
 
-def _links(rq: Request, plural: str, found: paging.Page) -> dict[str, Any]:
-    if not found.more or not found.rows:
+def _links(rq: Request, plural: str, found: paging.Page, limit: int) -> dict[str, Any]:
+    """A page that is full has a next one, be that empty: clients of this API count on it."""
+    if not found.rows or len(found.rows) < limit:
         return {}
     href = rq.link(marker=found.rows[-1].id, offset=None)
     return {f"{plural}_links": [{"rel": "next", "href": href}]}

@@ -13,6 +13,7 @@ from pileus.block_storage.resources.volumes import (
     NEW_VOLUME,
     SORTS,
     detail,
+    extended,
     seen,
     summary,
 )  # fmt: skip
@@ -51,7 +52,7 @@ def list_volumes(rq: Request) -> dict[str, Any]:
 def list_volumes_in_detail(rq: Request) -> dict[str, Any]:
     """List volumes, in detail."""
     found = listing(rq, Volume, "volumes", FILTERS, SORTS)
-    return {"volumes": [detail(rq, each) for each in seen(rq, found.rows)], **found.extra}
+    return {"volumes": [extended(rq, each) for each in seen(rq, found.rows)], **found.extra}
 
 
 @api.get("/volumes/summary", policy="volume:get_all", since="3.12")
@@ -131,7 +132,7 @@ def _sources(rq: Request, given: dict[str, Any], wanted: volumes.Wanted) -> None
 @api.get("/volumes/{volume_id}", policy="volume:get", on=volume)
 def show_volume(rq: Request, found: Volume) -> dict[str, Any]:
     """Show a volume."""
-    return one(rq, found)
+    return {"volume": extended(rq, seen(rq, [found])[0])}
 
 
 @api.put("/volumes/{volume_id}", policy="volume:update", on=volume)

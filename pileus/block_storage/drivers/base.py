@@ -85,7 +85,7 @@ class Volumes(Protocol):
         """In volume delete, after its snapshots; undo of create and write."""
 
     def extend(self, host: str, volume_id: str, size_gb: int) -> None:
-        """Also while a guest uses it. A volume that is as large is left alone; none shrinks."""
+        """Also while guests use it, here or on other hosts: they see it grow. As large already: left alone."""
 
     def create_snapshot(self, host: str, volume_id: str, snapshot_id: str) -> None:
         """Also while a guest uses it: what is written at this moment. One that is there stays as it is."""

@@ -131,6 +131,12 @@ def detail(rq: Request, found: Seen) -> dict[str, Any]:
     }
     if admin:
         body["migration_status"] = row.migration_status
+    return body | _newer(rq, found, admin)
+
+
+def extended(rq: Request, found: Seen) -> dict[str, Any]:
+    """As show and the detailed list have it; what create and update answer is shorter."""
+    row, body = found.volume, detail(rq, found)
     if row.image_metadata and rq.allows("volume_extension:volume_image_metadata:show", row):
         body["volume_image_metadata"] = row.image_metadata
     if rq.allows("volume_extension:volume_tenant_attribute", row):
@@ -140,7 +146,7 @@ def detail(rq: Request, found: Seen) -> dict[str, Any]:
     if rq.allows("volume_extension:volume_mig_status_attribute", row):
         body["os-vol-mig-status-attr:migstat"] = row.migration_status
         body["os-vol-mig-status-attr:name_id"] = None
-    return body | _newer(rq, found, admin)
+    return body
 
 
 def _newer(rq: Request, found: Seen, admin: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from pileus.block_storage import backup_data, quotas, scheduler, states
 from pileus.block_storage.drivers.base import Source
 from pileus.block_storage.sagas.volume import driver, fail, get_volume, host_of, read_volume, settle
-from pileus.block_storage.store import Snapshot, Volume, VolumeType
+from pileus.block_storage.store import Backup, Snapshot, Volume, VolumeType
 from pileus.core import clock, quota
 from pileus.core.saga import Run, Saga, Step
 
@@ -39,7 +39,9 @@ def make_bytes(run: Run) -> None:
     volume = read_volume(run)
     host = host_of(volume)
     if run.data.get("backup_id"):
-        backup_data.restore(run.cloud, run.data["backup_id"], host, volume.id, volume.size)
+        with run.db.read() as tx:
+            key = tx.get(Backup, id=run.data["backup_id"]).service_metadata
+        backup_data.restore(run.cloud, key, host, volume.id, volume.size)
     else:
         driver(run).create(host, volume.id, volume.size, _source(run, volume))
 

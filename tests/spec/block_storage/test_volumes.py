@@ -153,11 +153,15 @@ def test_lists_are_narrowed_sorted_and_paged(volumes: Volumes) -> None:
     ]
     for query, words in [
         ("sort=nonsense", "sort key"), ("sort=name:up", "direction"), ("limit=-1", "limit"), ("limit=a", "limit"),
-        ("marker=nobody", "marker"), ("bootable=perhaps", "boolean"), ("metadata=x", "dictionary"), ("color=red", "color"),
+        ("bootable=perhaps", "boolean"), ("metadata=x", "dictionary"), ("color=red", "color"),
         ("metadata={1:2}", "dictionary"), ("created_at=before:2001", "operator"), ("created_at=gt:x", "value"),
         ("size=large", "number"), ("sort=name&sort_key=name", "sort"), ("host=x", "host"),
     ]:  # fmt: skip
         client.get(f"{VOLUMES}?{query}").refused(400, words)
+
+
+def test_a_marker_that_is_not_there_is_not_found(volumes: Volumes) -> None:
+    volumes.client.get(f"{VOLUMES}?marker=nobody").refused(404, "marker")
 
 
 def test_filters_came_one_by_one(volumes: Volumes, boss: Volumes) -> None:
