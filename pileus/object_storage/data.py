@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from queue import Queue
 from typing import Any, NamedTuple
 
 from pileus.core import file_bodies, log
@@ -29,7 +31,7 @@ def received(cloud: Any, chunks: Iterable[bytes], room: int | None = None) -> It
     files: Files = cloud.drivers["object_storage"]
     most = limits.MAX_FILE if room is None else min(room, limits.MAX_FILE)
     writer: Writer | None = None
-    size, md5 = 0, hashlib.md5(usedforsecurity=False)
+    size, md5 = 0, Hash()
     try:
         for chunk in chunks:
             size += len(chunk)
@@ -37,11 +39,11 @@ def received(cloud: Any, chunks: Iterable[bytes], room: int | None = None) -> It
                 raise TooLarge("Upload exceeds quota." if size <= limits.MAX_FILE else "Your request is too large.")
             if writer is None:
                 writer = files.create()
-            md5.update(chunk)
+            md5.eat(chunk)
             writer.write(chunk)
         if writer is not None:
             writer.finish()
-        yield Received(writer.key if writer else None, size, md5.hexdigest())
+        yield Received(writer.key if writer else None, size, md5.finish())
         if writer is not None:
             writer.place()
     except BaseException:
@@ -49,8 +51,46 @@ def received(cloud: Any, chunks: Iterable[bytes], room: int | None = None) -> It
             _give_up(cloud, writer)
         raise
     finally:
+        md5.end()
         if writer is not None:
             writer.close()
+
+
+class Hash:
+    """MD5, which takes as long as the disk: of much, in a thread of its own, beside the writing."""
+
+    ALONE, WAITING = 1 << 20, 8  # bytes that are not worth a thread; pieces that may wait for it
+
+    def __init__(self) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._line: Queue[bytes | None] = Queue(self.WAITING)
+        self._thread: threading.Thread | None = None
+        self._eaten = 0
+
+    def eat(self, chunk: bytes) -> None:
+        self._eaten += len(chunk)
+        if self._thread is None:
+            if self._eaten <= self.ALONE:
+                self._md5.update(chunk)
+                return
+            self._thread = threading.Thread(target=self._work, name="object-md5", daemon=True)
+            self._thread.start()
+        self._line.put(chunk)
+
+    def finish(self) -> str:
+        self.end()
+        return self._md5.hexdigest()
+
+    def end(self) -> None:
+        """Let the thread go. May be repeated."""
+        if self._thread is not None:
+            self._line.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _work(self) -> None:
+        while (chunk := self._line.get()) is not None:
+            self._md5.update(chunk)
 
 
 def _give_up(cloud: Any, writer: Writer) -> None:

@@ -112,7 +112,7 @@ def _visible(text: str) -> str:
 
 def iso(stamp: str) -> str:
     """`2026-11-22T19:05:30.123450`."""
-    return datetime.fromtimestamp(float(stamp), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return datetime.fromtimestamp(float(stamp), UTC).isoformat(timespec="microseconds")[:26]
 
 
 def http_date(stamp: str) -> str:
