@@ -1,5 +1,6 @@
 """What is asked of a server beyond starting and stopping: each a check of its state, and a saga."""
 
+import json
 import secrets
 from typing import Any
 
@@ -12,7 +13,7 @@ from pileus.compute.sagas.rebuild import REBUILD
 from pileus.compute.sagas.rescue import RESCUE, UNRESCUE
 from pileus.compute.sagas.resize import CONFIRM, RESIZE, REVERT
 from pileus.compute.sagas.shelve import SHELVE, SHELVE_FROM_VOLUME, UNSHELVE
-from pileus.compute.sagas.snapshot import IMAGE
+from pileus.compute.sagas.snapshot import IMAGE, IMAGE_OF_VOLUMES
 from pileus.compute.scheduler import Need
 from pileus.compute.server_create import check_image, get_flavor, get_key, placeable, snapshot
 from pileus.compute.servers import begin, plain, save
@@ -104,15 +105,37 @@ def rebuild_server(tx: Tx, ctx: Context, server: Server, given: dict[str, Any]) 
 def create_image(tx: Tx, ctx: Context, server: Server, name: str, metadata: dict[str, str]) -> str:
     """The id of an image that will have the server's disk. Raises Conflict, OverQuota."""
     begin(tx, ctx, server, "createImage", "createImage", "compute_snapshot_instance")
+    if not server.root_image_id:
+        image_id = _image(tx, server, name, "snapshot", _snapshots(tx, ctx, server, name) | metadata)
+        saga.start(tx, IMAGE_OF_VOLUMES, f"server/{server.id}", ctx, image_id=image_id)
+        return image_id
     image_id = _image(tx, server, name, "snapshot", metadata)
     saga.start(tx, IMAGE, f"server/{server.id}", ctx, host=server.host, image_id=image_id)
     return image_id
+
+
+def _snapshots(tx: Tx, ctx: Context, server: Server, name: str) -> dict[str, str]:
+    """A server that boots from a volume becomes snapshots, and an image that only says which these are."""
+    devices = []
+    for row in volumes.of_server(tx, server.id):
+        volume = volumes.find_volume(tx, row.volume_id)
+        if volume is not None:
+            made = volumes.create_snapshot(tx, ctx, volume, in_use=True, name=f"snapshot for {name}"[:255])
+            devices.append({
+                "source_type": "snapshot", "destination_type": "volume", "snapshot_id": made.id,
+                "boot_index": 0 if row.boot else None, "device_name": f"/dev/{row.device}", "volume_size": volume.size,
+                "delete_on_termination": row.delete_on_termination, "tag": row.tag,
+            })  # fmt: skip
+    told = json.dumps(devices)
+    return {"block_device_mapping": told, "bdm_v2": "True", "root_device_name": server.root_device_name or "/dev/vda"}
 
 
 def create_backup(
     tx: Tx, ctx: Context, server: Server, name: str, kind: str, rotation: int, metadata: dict[str, str]
 ) -> str:
     """As create_image; of its kind only the newest `rotation` are kept. Raises Conflict, OverQuota."""
+    if not server.root_image_id:
+        raise BadRequest("Backup is not supported for volume-backed instances.")
     begin(tx, ctx, server, "backup", "createBackup", "compute_backup_instance")
     image_id = _image(tx, server, name, "backup", {**metadata, "backup_type": kind})
     saga.start(
@@ -131,7 +154,8 @@ def _image(tx: Tx, server: Server, name: str, kind: str, metadata: dict[str, str
         "base_image_ref": server.image_id,
         **metadata,
     }
-    return images.create_image(tx, server.project_id, name, properties, server.flavor.disk, 0)
+    least = server.flavor.disk if server.root_image_id else 0
+    return images.create_image(tx, server.project_id, name, properties, least, 0)
 
 
 # -- shelve ------------------------------------------------------------------------------------------------------------

@@ -127,6 +127,38 @@ def create_volume(tx: Tx, ctx: Context, **wanted: Any) -> front.Volume:
         raise OverQuota(f"Volume resource quota exceeded: {error.message}") from None
 
 
+def attachments_of(tx: Tx, volume_id: str) -> list[front.Attachment]:
+    return front.attachments_of(tx, volume_id)
+
+
+def list_volumes(tx: Tx, ctx: Context) -> list[front.Volume]:
+    """The caller's project's, newest first."""
+    return sorted(tx.select(front.Volume, project_id=ctx.project_id), key=lambda one: one.created_at, reverse=True)
+
+
+def list_snapshots(tx: Tx, ctx: Context) -> list[front.Snapshot]:
+    return sorted(tx.select(front.Snapshot, project_id=ctx.project_id), key=lambda one: one.created_at, reverse=True)
+
+
+def type_name(tx: Tx, volume: front.Volume) -> str | None:
+    return front.type_name(tx, volume)
+
+
+def remove_volume(tx: Tx, ctx: Context, volume: front.Volume) -> None:
+    """Raises BadRequest for one that is busy."""
+    front.delete_for_server(tx, ctx, volume.id)
+
+
+def create_snapshot(tx: Tx, ctx: Context, volume: front.Volume, **values: Any) -> front.Snapshot:
+    """Raises BadRequest, OverQuota."""
+    return front.create_snapshot(tx, ctx, volume, **values)
+
+
+def delete_snapshot(tx: Tx, ctx: Context, snapshot: front.Snapshot) -> None:
+    """Raises BadRequest for one that is busy."""
+    front.delete_snapshot(tx, ctx, snapshot)
+
+
 def reserve(tx: Tx, row: ServerVolume, volume: front.Volume, project_id: str) -> None:
     """The volume is promised to the server. Raises BadRequest unless it is free, or shared."""
     row.shared, row.read_only = volume.multiattach, bool(volume.readonly)

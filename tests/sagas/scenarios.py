@@ -328,5 +328,8 @@ SCENARIOS = {
     "server-attach-volume": Scenario(_running, _attach_volume, _has_volumes(1)),
     "server-detach-volume": Scenario(_with_volume(_running), _detach_volume, _has_volumes(0)),
     "server-shelve-from-volume": Scenario(_from_volume, _action("shelve"), _is_offloaded),
+    "server-image-of-volumes": Scenario(
+        _from_volume, _action("createImage", {"name": "copy"}), _is("active", "running")
+    ),
     "server-restore": Scenario(_vanished, _restore, _is("active", "running")),
 }
