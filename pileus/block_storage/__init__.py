@@ -19,7 +19,8 @@ from pileus.block_storage.attachments import (
     roll_detaching,
 )
 from pileus.block_storage.drivers.base import Connection
-from pileus.block_storage.store import Attachment, Snapshot, Volume
+from pileus.block_storage.snapshots import create_snapshot, delete_snapshot
+from pileus.block_storage.store import Attachment, Snapshot, Volume, VolumeType
 from pileus.core.context import Context
 from pileus.core.db import Database, Tx
 from pileus.core.errors import NotFound
@@ -58,14 +59,15 @@ def attachments_of(tx: Tx, volume_id: str) -> list[Attachment]:
 
 def create_for_server(
     tx: Tx, ctx: Context, *, size: int | None, image_id: str | None = None, snapshot_id: str | None = None,
-    source: str | None = None, volume_type: str | None = None, name: str = "", availability_zone: str | None = None,
+    source: str | None = None, volume_type: str | None = None, name: str | None = "", availability_zone: str | None = None,
+    description: str | None = None, metadata: dict[str, str] | None = None,
 ) -> Volume:  # fmt: skip
     """A volume that a server boots from, or gets as it starts: look at its status until it is available or error.
 
     Raises BadRequest, NotFound, OverQuota.
     """
     wanted = volumes.Wanted(
-        size=size, name=name,
+        size=size, name=name, description=description, metadata=metadata or {},
         volume_type=types.get_type(tx, ctx, volume_type) if volume_type else None,
         availability_zone=availability_zone,
         image=images.find_image(tx, ctx, image_id) if image_id else None,
@@ -73,6 +75,11 @@ def create_for_server(
         source=get_volume(tx, ctx, source) if source else None,
     )  # fmt: skip
     return volumes.create_volume(tx, ctx, wanted)
+
+
+def type_name(tx: Tx, volume: Volume) -> str | None:
+    kind = tx.find(VolumeType, id=volume.volume_type_id)
+    return kind.name if kind else None
 
 
 def delete_for_server(tx: Tx, ctx: Context, volume_id: str) -> None:
@@ -93,7 +100,9 @@ __all__ = [
     "complete",
     "connection",
     "create_for_server",
+    "create_snapshot",
     "delete_for_server",
+    "delete_snapshot",
     "disconnect",
     "find_attachment",
     "find_volume",
@@ -103,4 +112,5 @@ __all__ = [
     "release",
     "reserve",
     "roll_detaching",
+    "type_name",
 ]

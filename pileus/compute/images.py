@@ -87,10 +87,12 @@ def _boot(image: front.Image) -> BootImage:
 # -- images made of servers --------------------------------------------------------------------------------------------
 
 
-def create_image(tx: Tx, project_id: str, name: str, properties: dict[str, str], min_disk: int, min_ram: int) -> str:
+def create_image(
+    tx: Tx, project_id: str, name: str, properties: dict[str, str], min_disk: int, min_ram: int, kind: str = "qcow2"
+) -> str:
     """An image that waits for its bytes. Raises OverQuota, TooLarge."""
     made = front.create_image(
-        tx, project_id, name=name, visibility="private", disk_format="qcow2", container_format="bare",
+        tx, project_id, name=name, visibility="private", disk_format=kind, container_format="bare",
         min_disk=min_disk, min_ram=min_ram, properties=properties,
     )  # fmt: skip
     return made.id

@@ -154,8 +154,9 @@ def _image(tx: Tx, server: Server, name: str, kind: str, metadata: dict[str, str
         "base_image_ref": server.image_id,
         **metadata,
     }
-    least = server.flavor.disk if server.root_image_id else 0
-    return images.create_image(tx, server.project_id, name, properties, least, 0)
+    if not server.root_image_id:
+        return images.create_image(tx, server.project_id, name, properties, 0, 0, "raw")  # without a byte
+    return images.create_image(tx, server.project_id, name, properties, server.flavor.disk, 0)
 
 
 # -- shelve ------------------------------------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ def attach_volume(
     begin(tx, ctx, server, "attach_volume", "attach_volume", "compute_attach_volume")
     volumes.reserve(tx, row, volume, server.project_id)
     tx.insert(row)
-    if server.host is None:  # it finds the volume when it is unshelved
+    if server.host is None:  # it finds the volume when it is unshelved, and nobody else has it until then
+        volumes.complete(tx, row)
         instance_actions.finish(tx, server.id, ctx.request_id)
     else:
         saga.start(tx, ATTACH_VOLUME, f"server/{server.id}", ctx, host=server.host, row=row.id)
@@ -47,8 +48,7 @@ def detach_volume(tx: Tx, ctx: Context, server: Server, row: ServerVolume) -> No
     if row.boot:
         raise Forbidden("Cannot detach a root device volume")
     begin(tx, ctx, server, "detach_volume", "detach_volume", "compute_detach_volume")
-    if server.host is not None:
-        volumes.begin_detaching(tx, row)
+    volumes.begin_detaching(tx, row)
     saga.start(tx, DETACH_VOLUME, f"server/{server.id}", ctx, host=server.host, row=row.id)
 
 

@@ -68,7 +68,7 @@ def list_volumes(rq: Request) -> dict[str, Any]:
 @api.get("/os-volumes/detail", policy=f"{POLICY}:detail", until=UNTIL, query={"limit", "offset"})
 def list_volumes_detail(rq: Request) -> dict[str, Any]:
     """List volumes with all they say."""
-    return list_volumes(rq)
+    return {"volumes": [_volume(rq, one) for one in _page(rq, volumes.list_volumes(rq.tx, rq.ctx))]}
 
 
 @api.post("/os-volumes", policy=f"{POLICY}:create", until=UNTIL)
@@ -104,7 +104,7 @@ def list_snapshots(rq: Request) -> dict[str, Any]:
 @api.get("/os-snapshots/detail", policy=f"{POLICY}:snapshots:detail", until=UNTIL, query={"limit", "offset"})
 def list_snapshots_detail(rq: Request) -> dict[str, Any]:
     """List snapshots of volumes with all they say."""
-    return list_snapshots(rq)
+    return {"snapshots": [_snapshot(one) for one in _page(rq, volumes.list_snapshots(rq.tx, rq.ctx))]}
 
 
 @api.post("/os-snapshots", policy=f"{POLICY}:snapshots:create", until=UNTIL)
@@ -143,6 +143,6 @@ def create_assisted_snapshot(rq: Request) -> None:
 
 
 @api.delete("/os-assisted-volume-snapshots/{snapshot_id}", policy=f"{ASSISTED}:delete", status=204)
-def delete_assisted_snapshot(rq: Request, snapshot_id: str) -> None:
+def delete_assisted_snapshot(rq: Request) -> None:
     """Let a server's hypervisor delete a snapshot of a volume: refused, as there is none."""
     raise BadRequest("Volumes here make their snapshots themselves: no hypervisor assists.")

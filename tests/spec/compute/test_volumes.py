@@ -1,5 +1,6 @@
 """Volumes of servers: attached and detached, booted from, carried along by everything that is done to a server."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from pileus.node import protocol as p
 from pileus.node.errors import NodeError
 from tests.harness import Client, World, eventually
 from tests.spec.block_storage.conftest import Volumes
-from tests.spec.compute.conftest import SERVERS, Servers, make_flavor
+from tests.spec.compute.conftest import COMPUTE, SERVERS, Servers, make_flavor
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -367,6 +368,62 @@ def test_a_server_whose_volume_cannot_be_made_fails_and_leaves_nothing(
     assert servers.client.get(path_of(server_id)).ok()["volumeAttachments"] == []
 
 
+def test_an_image_of_a_server_that_boots_from_a_volume_is_its_snapshots(
+    from_volume: str, servers: Servers, volumes: Volumes, world: World
+) -> None:
+    path = f"{SERVERS}/{from_volume}/action"
+    made = servers.client.at("2.45").post(path, {"createImage": {"name": "copy"}}).ok(202)["image_id"]
+    image = eventually(
+        lambda: (found := servers.client.get(f"/image/v2/images/{made}").ok())["status"] == "active" and found
+    )
+    (device_,) = json.loads(image["block_device_mapping"])
+    assert (image["size"], device_["boot_index"], device_["source_type"]) == (0, 0, "snapshot")
+    snapshot = f"/volume/v3/snapshots/{device_['snapshot_id']}"
+    eventually(lambda: volumes.client.get(snapshot).ok()["snapshot"]["status"] == "available")
+    again = servers.active(imageRef=made)
+    assert servers.show(again)["image"] == ""
+    assert [volume.device for volume in of_guest(world, again).values()] == ["vda"]
+    backup = {"name": "b", "backup_type": "daily", "rotation": 1}
+    servers.do(from_volume, "createBackup", backup).refused(400, "volume-backed")
+
+
+# -- older doors -------------------------------------------------------------------------------------------------------
+
+
+def test_volumes_through_the_older_door(servers: Servers, volumes: Volumes, member: Client) -> None:
+    older = f"{COMPUTE}/os-volumes"
+    body = {"volume": {"size": 1, "display_name": "old", "metadata": {"a": "b"}}}
+    made = member.post(older, body).ok(200)["volume"]
+    assert (made["displayName"], made["metadata"], made["attachments"]) == ("old", {"a": "b"}, [{}])
+    volumes.reaches("available", made["id"])
+    assert member.get(f"{older}/{made['id']}").ok()["volume"]["status"] == "available"
+    for path in (older, f"{older}/detail"):
+        assert made["id"] in {one["id"] for one in member.get(path).ok()["volumes"]}
+    assert len(member.get(f"{older}?limit=1").ok()["volumes"]) == 1
+    for wrong in ({}, {"size": 0}, {"size": "big"}, {"size": 1, "snapshot_id": NOWHERE}):
+        member.post(older, {"volume": wrong}).refused(400)
+    shots = f"{COMPUTE}/os-snapshots"
+    shot = member.post(shots, {"snapshot": {"volume_id": made["id"], "display_name": "then"}}).ok(200)["snapshot"]
+    eventually(lambda: member.get(f"{shots}/{shot['id']}").ok()["snapshot"]["status"] == "available")
+    for path in (shots, f"{shots}/detail"):
+        assert shot["id"] in {one["id"] for one in member.get(path).ok()["snapshots"]}
+    member.delete(f"{older}/{made['id']}").refused(400)
+    member.delete(f"{shots}/{shot['id']}").ok(202)
+    eventually(lambda: member.get(f"{shots}/{shot['id']}").status == 404)
+    member.delete(f"{older}/{made['id']}").ok(202)
+    volumes.gone(made["id"])
+    for path in (older, f"{older}/{made['id']}", shots, f"{shots}/{shot['id']}"):
+        member.at("2.36").get(path).refused(404)
+        member.get(f"{path}/nothing").refused(404)
+
+
+def test_no_hypervisor_assists_with_snapshots(admin: Client, member: Client) -> None:
+    path = f"{COMPUTE}/os-assisted-volume-snapshots"
+    admin.post(path, {"snapshot": {"volume_id": NOWHERE}}).refused(400, "themselves")
+    admin.delete(f"{path}/{NOWHERE}").refused(400, "themselves")
+    member.post(path, {"snapshot": {"volume_id": NOWHERE}}).refused(403)
+
+
 # -- carried along -----------------------------------------------------------------------------------------------------
 
 
@@ -428,7 +485,7 @@ def test_a_shelved_server_is_given_a_volume_and_has_it_when_it_is_back(
     servers.reaches("SHELVED_OFFLOADED", server_id)
     for one in (volume_id, other):
         attach(servers.client, server_id, one).ok(200)
-        volumes.reaches("reserved", one)
+        volumes.reaches("in-use", one)
     servers.client.delete(path_of(server_id, other)).ok(202)
     volumes.reaches("available", other)
     servers.do(server_id, "unshelve").ok(202)
