@@ -14,6 +14,8 @@ MAX_DELETES, MAX_BULK_CONTAINERS, MAX_BULK_FAILURES = 10000, 10000, 1000
 MAX_SEGMENTS, MAX_MANIFEST, MAX_NESTED = 1000, 8 << 20, 10
 MAX_SYMLINKS = 2
 MAX_ACCOUNT_CONTAINERS = 0  # any number
+_HEADER = re.compile(r"[!-9;-~\xa1-\xff]+")
+_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _CONTENT_TYPE = re.compile(r"[^\x00-\x1f\x7f]{0,4096}")
 
 
@@ -34,16 +36,23 @@ def check_new_metadata(headers: Mapping[str, str], prefix: str) -> None:
     for name, value in found.items():
         if not name:
             raise BadRequest("Metadata name cannot be empty")
+        if not _HEADER.fullmatch(name):
+            raise BadRequest("Metadata name has characters that no header may have.")
         if len(name.encode()) > MAX_META_NAME:
             raise BadRequest(f"Metadata name too long: {prefix}{name[:MAX_META_NAME]}")
         if len(value.encode()) > MAX_META_VALUE:
             raise BadRequest(f"Metadata value longer than {MAX_META_VALUE}: {prefix}{name}")
-        if "\0" in value or "\0" in name:
-            raise BadRequest("Metadata must be valid UTF-8")
+        check_value(value)
     check_metadata(found)
     for name, value in headers.items():
         if len(value) > MAX_HEADER:
             raise BadRequest(f"Header value too long: {name[:MAX_META_NAME]}")
+
+
+def check_value(value: str) -> None:
+    """What comes in an archive or a form becomes a header of answers all the same. Raises BadRequest."""
+    if not _VALUE.fullmatch(value):
+        raise BadRequest("A value has characters that no header may have.")
 
 
 def check_metadata(found: Mapping[str, str]) -> None:

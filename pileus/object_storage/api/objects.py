@@ -76,9 +76,12 @@ def _of_counterpart(call: Call) -> str:
         raise call.refuse()
     call.grant = Grant(call.account, call.container)
     try:
-        return store.timestamp(float(call.headers["x-timestamp"]))
+        moment = float(call.headers["x-timestamp"])
     except ValueError:
-        raise BadRequest("Invalid X-Timestamp header") from None
+        moment = -1.0
+    if not 0 <= moment < 1e10:
+        raise BadRequest("Invalid X-Timestamp header")
+    return store.timestamp(moment)
 
 
 def created(row: Object, headers: dict[str, str] | None = None) -> Response:

@@ -216,14 +216,22 @@ def delete(call: Call) -> Response:
     """Delete a manifest and what it lists; ?async=yes leaves the segments to the expirer."""
     with call.read() as tx:
         container = call.container_to_write(tx)
-        row = objects.get_object(tx, container, call.name or "", call.rq.query.get("version-id"))
+        version = call.rq.query.get("version-id") if container.versioning else None
+        reading.check_version(call, container, version)
+        row = objects.get_object(tx, container, call.name or "", version)
     if row.kind != STATIC:
         raise BadRequest("Not an SLO manifest")
     manifest = [item for item in reading.manifest_of(call, row) if "name" in item]
     if limits.is_true(call.rq.query.get("async")):
         return _delete_later(call, manifest)
-    paths = [*_all_paths(call, manifest), f"/{call.container}/{call.name}"]
-    return bulk.report(call, bulk.delete_paths(call, dict.fromkeys(paths)), "deleted")
+    outcome = bulk.delete_paths(call, dict.fromkeys(_all_paths(call, manifest)))
+    with call.write() as tx:
+        container = call.container_to_write(tx)
+        if version is None:
+            objects.delete_object(tx, call.files, container, call.name or "")
+        else:
+            objects.delete_version(tx, call.files, container, call.name or "", version)
+    return bulk.report(call, outcome._replace(done=outcome.done + 1), "deleted")
 
 
 def _all_paths(call: Call, manifest: list[Item], depth: int = 0) -> list[str]:

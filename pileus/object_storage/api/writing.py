@@ -24,6 +24,8 @@ def stored_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """What of a request's headers an object keeps. Raises BadRequest."""
     limits.check_new_metadata(headers, objects.META)
     found = {name: value.strip() for name, value in headers.items() if name.startswith(objects.META) or name in KEPT}
+    for value in found.values():
+        limits.check_value(value)
     manifest = found.get("x-object-manifest")
     if manifest is not None:
         container, slash, prefix = unquote(manifest).partition("/")

@@ -70,6 +70,12 @@ def test_an_archive_whose_headers_are_a_bomb_is_refused(own: Store) -> None:
     assert "too long" in answer.ok(200)["Response Body"]
 
 
+def test_attributes_that_are_no_headers_are_refused(own: Store) -> None:
+    for attributes in ({"meta.a": "x\r\nset-cookie: y"}, {"meta.ü\u0e12": "x"}, {"mime_type": "a\nb"}):
+        answer = own.put("?extract-archive=tar", tar({"box/a": b"x"}, **attributes), accept="application/json").json
+        assert answer["Number Files Created"] == 0 and answer["Errors"] == [["box/a", "400 Bad Request"]]
+
+
 def test_files_that_cannot_be_taken_are_listed(own: Store) -> None:
     body = tar({"box/a": b"x", f"{'c' * 200}/b": b"x", f"box/{'n' * 1025}": b"x"})
     answer = own.put("?extract-archive=tar", body, accept="application/json").json
