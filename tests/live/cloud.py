@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.live import stock_client
 from tests.ports import free_port
 
 BIN = Path(sys.executable).parent
@@ -84,14 +85,14 @@ class Cli:
 
     def __call__(self, command: str, *more: str, check: bool = True) -> Any:
         """Run `openstack COMMAND`; the answer is its JSON, or its text where it has none."""
-        words = [str(BIN / "openstack"), *command.split(), *more]
+        words = [*command.split(), *more]
         shows = any(word in command.split() for word in ("list", "show", "create", "issue")) and "log" not in command
         if shows and "-f" not in words:
             words += ["-f", "json"]
-        done = subprocess.run(words, capture_output=True, text=True, env=self.environment, timeout=300)
+        done = stock_client.run(words, self.environment)
         if not check:
             return done
-        assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, f"openstack {' '.join(words)}: {done.stdout}\n{done.stderr}"
         try:
             return json.loads(done.stdout) if shows else done.stdout
         except ValueError:
@@ -117,7 +118,7 @@ def ssh(address: str, key: Path, command: str, tries: int = 60) -> str:
     raise AssertionError(f"{' '.join(words)}: {done.stdout}\n{done.stderr}")
 
 
-def eventually(check: Callable[[], Any], tries: int = 120, pause: float = 0.5) -> Any:
+def eventually(check: Callable[[], Any], tries: int = 240, pause: float = 0.5) -> Any:
     """The first true value of `check`; fails after some tries."""
     for _ in range(tries):
         if value := check():

@@ -71,7 +71,7 @@ def test_a_server_boots_from_an_image_imported_from_the_web(admin: Cli, web: str
     eventually(lambda: admin(f"image show {name}")["status"] == "active")
     admin(f"server create --image {name} --flavor m1.nano --nic none --wait {name}")
     assert admin(f"server show {name}")["status"] == "ACTIVE"
-    eventually(lambda: "login:" in admin(f"console log show {name}"), tries=60, pause=2)
+    eventually(lambda: "login:" in admin(f"console log show {name}"), tries=240)
     admin(f"image delete {name}")  # its base stays under the server
     admin(f"server reboot --hard --wait {name}")
     assert admin(f"server show {name}")["status"] == "ACTIVE"
