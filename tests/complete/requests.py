@@ -42,7 +42,18 @@ HEADERS = [
     {"if-match": "revision_number=1"}, {"if-match": "revision_number=x"}, {"if-none-match": '"x"'}, {"accept": "text/html"},
     {"x-subject-token": "gAAAA"}, {"x-subject-token": "\ufffd"}, {"x-openstack-request-id": "req-\n"}, {"host": "a b"},
     {"content-range": "bytes 0-5/9"}, {"x-image-meta-store": "none"}, {"transfer-encoding": "chunked"},
-    {"accept-encoding": "br"},
+    {"accept-encoding": "br"}, {"range": "bytes=0-0,5-9"}, {"range": "bytes=99999999999999999999-"},
+    {"range": "bytes=\u0663-"}, {"range": "bytes=-99999999999999999999"}, {"range": "bytes= 1 - 2"}, {"range": "bytes="},
+    {"range": "bytes=0-0" + ",0-0" * 999},
+    {"if-range": '"x'}, {"if-modified-since": "yesterday"}, {"if-match": '"' * 999}, {"content-length": "-1"},
+    {"content-length": "9" * 400}, {"x-openstack-image-size": "9" * 400}, {"x-openstack-image-size": "\u0663"},
+    {"x-image-meta-store": "\0"}, {"x-image-cache-clear-target": "moon"},
+    {"openstack-api-version": "compute 9" + "9" * 400 + ".1"},
+    {"openstack-api-version": "compute 2.\u0663"}, {"openstack-api-version": "compute 2.1, compute 2.90"},
+    {"content-type": "a/b;" * 999}, {"content-type": "application/json; charset=no-such"},
+    {"content-type": "application/openstack-images-v2.0-json-patch"},
+    {"content-type": "application/openstack-images-v9-json-patch"}, {"x-openstack-nova-api-version": "latest"}, {"host": ""},
+    {"host": "[::1"}, {"authorization": "Bearer \udcff"}, {"authorization": "Basic =="}, {"x-forwarded-for": "\n"},
 ]  # fmt: skip
 _WORD = re.compile(r"[A-Za-z][\w:\-]{1,40}")
 
