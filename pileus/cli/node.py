@@ -2,9 +2,9 @@
 
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -45,13 +45,7 @@ def command(
     log.start(log_level)
     os.umask(0o022)
     folder.mkdir(parents=True, exist_ok=True)
-    ending = threading.Event()
-
-    def end(_: int, __: FrameType | None) -> None:
-        ending.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    told = _told_to_end()
     try:
         node = HostNode(folder.resolve(), name, libvirt_uri, ovsdb, accel)
         server = NodeServer(socket_path, node, group)
@@ -61,7 +55,7 @@ def command(
     serving = threading.Thread(target=server.serve_forever, name="server")
     serving.start()
     log.logger("pileus.node").info("node %s answers on %s", name, socket_path)
-    ending.wait()
+    told.recv(1)
     # threads may be inside libvirt, and neither they nor the interpreter's tidying up may keep the node from ending
     late = threading.Timer(LATEST_END, os._exit, (0,))
     late.daemon = True
@@ -70,3 +64,13 @@ def command(
     server.stop()
     serving.join(5)
     os._exit(0)
+
+
+def _told_to_end() -> socket.socket:
+    """To be read once SIGTERM or SIGINT has come; an Event that a handler sets can hold up the very thread it wakes."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer.detach())
+    return reader
