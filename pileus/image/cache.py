@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 from pileus.core import clock, log
 from pileus.core.db import Tx
+from pileus.core.hashes import Hashes
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import StoreError, StoreFull
 from pileus.image.drivers.filesystem import said
-from pileus.image.intake import Hashes
 from pileus.image.store import ACTIVE, DEACTIVATED, Image, Location
 
 MIB = 1 << 20

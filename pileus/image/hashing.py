@@ -16,9 +16,9 @@ from pileus.core import clock, log, saga
 from pileus.core.context import Context
 from pileus.core.db import Tx
 from pileus.core.errors import EngineError
+from pileus.core.hashes import Hashes
 from pileus.core.saga import Cancelled, Run, Saga, Step
 from pileus.image.drivers.base import StoreError
-from pileus.image.intake import Hashes
 from pileus.image.store import Image
 
 _log = log.logger("pileus.image")

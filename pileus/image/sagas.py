@@ -12,13 +12,14 @@ import msgspec
 from pileus.core import clock, log, qemu_img
 from pileus.core.db import Tx
 from pileus.core.errors import BadRequest, EngineError, Fault
+from pileus.core.hashes import Hashes
 from pileus.core.saga import Cancelled, Run, Saga, Step
 from pileus.image import cache, data, formats, limits, signatures, tasks
 from pileus.image.drivers import Stores
 from pileus.image.drivers.base import Store, StoreError, StoreFull
 from pileus.image.drivers.filesystem import FileStore
 from pileus.image.hashing import HASH
-from pileus.image.intake import Hashes, Promised, Written, take
+from pileus.image.intake import Promised, Written, take
 from pileus.image.sources import open_glance, open_web
 from pileus.image.store import ACTIVE, IMPORTING, QUEUED, Image, Importing, Location
 

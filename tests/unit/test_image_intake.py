@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pileus.core.hashes import BUFFER, BUFFERS, Hashes
 from pileus.image.drivers.filesystem import FileStore
-from pileus.image.intake import BUFFER, BUFFERS, Hashes, take
+from pileus.image.intake import take
 
 
 def _hashing() -> list[str]:
@@ -85,7 +86,7 @@ def test_a_file_system_that_knows_no_direct_writes_is_written_the_usual_way(
     data, write = os.urandom(2 * BUFFER), os.write
 
     def refuses(file: int, piece: memoryview) -> int:
-        if writer._direct:  # type: ignore[attr-defined]
+        if writer._file._direct:  # type: ignore[attr-defined]
             raise OSError(22, "Invalid argument")
         return write(file, piece)
 

@@ -6,17 +6,15 @@ when a process dies, so a file without a lock is never an upload that still runs
 
 import contextlib
 import errno
-import fcntl
-import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pileus.core.direct_files import DirectFile, sync_folder
 from pileus.core.locked_files import born_locked, locked
 from pileus.core.wire import FileBody
 from pileus.image.drivers.base import StoreError, StoreFull, Writer
 
-BUFFER = 4 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -136,89 +134,26 @@ class FileStore:
 
 
 class _FileWriter:
-    """Large data goes past the page cache: that spares the processor a copy of all, and the machine's other files theirs.
-
-    What does not fill a buffer, and the end, is written the usual way; so is all where the file system knows no other.
-    """
-
     def __init__(self, store: str, key: str, file: int, arriving: Path, final: Path):
         self.key = key
         self._store = store
-        self._file = file
+        self._file = DirectFile(file)
         self._arriving = arriving
         self._final = final
-        self._buffer: mmap.mmap | None = None  # its memory begins with a page, as direct writes want it
-        self._filled = 0
-        self._direct = False
 
     def write(self, chunk: bytes | memoryview) -> None:
-        view = memoryview(chunk)
-        if not self._filled and isinstance(view.obj, mmap.mmap) and len(view) % mmap.PAGESIZE == 0:
-            self._set_direct(True)
-            self._put(view)  # as it is: it begins with a page
-            return
-        if self._buffer is None:
-            self._buffer = mmap.mmap(-1, BUFFER)
-        while view:
-            part = view[: BUFFER - self._filled]
-            self._buffer[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
-            view = view[len(part) :]
-            if self._filled == BUFFER:
-                self._set_direct(True)
-                self._flush()
+        with said(self._store):
+            self._file.write(chunk)
 
     def finish(self) -> None:
         with said(self._store):
-            self._set_direct(False)
-            self._flush()
-            os.fdatasync(self._file)  # a row never names data that a power cut can still take away
+            self._file.sync()  # a row never names data that a power cut can still take away
             os.rename(self._arriving, self._final)
-            _sync_folder(self._final.parent)
+            sync_folder(self._final.parent)
 
     def discard(self) -> None:
         self._arriving.unlink(missing_ok=True)
         self._final.unlink(missing_ok=True)
 
     def close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-        if self._buffer is not None:
-            self._buffer.close()
-            self._buffer = None
-
-    def _flush(self) -> None:
-        if self._buffer is not None and self._filled:
-            with memoryview(self._buffer) as whole:
-                self._put(whole[: self._filled])
-        self._filled = 0
-
-    def _put(self, view: memoryview) -> None:
-        done = 0
-        with said(self._store):
-            while done < len(view):
-                try:
-                    done += os.write(self._file, view[done:])
-                except OSError as error:
-                    if error.errno != errno.EINVAL or not self._direct:
-                        raise
-                    self._set_direct(False)  # not here, or not from the middle of a block on
-
-    def _set_direct(self, wanted: bool) -> None:
-        if wanted == self._direct:
-            return
-        flags = fcntl.fcntl(self._file, fcntl.F_GETFL)
-        try:
-            fcntl.fcntl(self._file, fcntl.F_SETFL, flags | os.O_DIRECT if wanted else flags & ~os.O_DIRECT)
-            self._direct = wanted
-        except OSError:
-            self._direct = False
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        self._file.close()

@@ -6,20 +6,18 @@ looked through often. Nothing is deleted while a request runs: who reads a file 
 """
 
 import contextlib
-import ctypes
 import errno
-import functools
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pileus.core import clock
+from pileus.core.direct_files import DirectFile, sync_folder
 from pileus.core.errors import Unavailable
 from pileus.core.locked_files import born_locked, locked
 from pileus.object_storage.errors import StoreFull
 
-AHEAD = 8 << 20  # bytes after which the disk begins to write them: at the end all at once would take as long again
 GRACE = 20.0  # seconds that a file outlives its last row; a request has opened what it reads by then
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FOLDERS = [f"{number:02x}" for number in range(256)]
@@ -119,29 +117,16 @@ class Writer:
     def __init__(self, files: Files, key: str, file: int):
         self.key = key
         self._files = files
-        self._file = file
-        self._written = self._begun = 0  # bytes; those that the disk was asked to write
+        self._file = DirectFile(file)
 
     def write(self, chunk: bytes | memoryview) -> None:
-        view = memoryview(chunk)
         with _said():
-            while view:
-                done = os.write(self._file, view)
-                view = view[done:]
-                self._written += done
-        if self._written - self._begun >= AHEAD:
-            _begin_writing(self._file, self._begun, self._written - self._begun)
-            self._begun = self._written
+            self._file.write(chunk)
 
     def finish(self) -> None:
-        """On the disk: a row never names bytes that a power cut can still take away."""
         with _said():
-            os.fdatasync(self._file)
-            handle = os.open(self._files.incoming, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            self._file.sync()  # a row never names bytes that a power cut can still take away
+            sync_folder(self._files.incoming)
 
     def place(self) -> None:
         self._files.place(self.key)
@@ -150,21 +135,7 @@ class Writer:
         (self._files.incoming / self.key).unlink(missing_ok=True)
 
     def close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-
-def _begin_writing(file: int, offset: int, length: int) -> None:
-    """Ask the kernel to, and do not wait (sync_file_range(2), where there is one)."""
-    call = getattr(_libc(), "sync_file_range", None)
-    if call is not None:
-        call(file, ctypes.c_int64(offset), ctypes.c_int64(length), 2)
-
-
-@functools.cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None)
+        self._file.close()
 
 
 @contextlib.contextmanager

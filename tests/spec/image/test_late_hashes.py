@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from pileus.core import hashes
 from pileus.core.wire import Again, Request
-from pileus.image import intake
 from tests.harness import Client, World, eventually
 from tests.spec.image.images import IMAGES, bare, names, show, stage, upload
 from tests.spec.image.test_data import data_of
@@ -31,7 +31,7 @@ def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
             going.wait(0.05)
             self._hash.update(view)
 
-    monkeypatch.setattr(intake, "BUFFER", BUFFER)
+    monkeypatch.setattr(hashes, "BUFFER", BUFFER)
     monkeypatch.setattr(hashlib, "new", lambda name, **_: Slow() if name == "md5" else new(name))
     return going
 
