@@ -14,6 +14,7 @@ from pileus.block_storage.attachments import (
     disconnect,
     find_attachment,
     get_attachment,
+    hold,
     release,
     reserve,
     roll_detaching,
@@ -21,6 +22,7 @@ from pileus.block_storage.attachments import (
 from pileus.block_storage.drivers.base import Connection
 from pileus.block_storage.snapshots import create_snapshot, delete_snapshot
 from pileus.block_storage.store import Attachment, Snapshot, Volume, VolumeType
+from pileus.block_storage.volume_actions import reimage
 from pileus.core.context import Context
 from pileus.core.db import Database, Tx
 from pileus.core.errors import NotFound
@@ -109,6 +111,8 @@ __all__ = [
     "get_attachment",
     "get_snapshot",
     "get_volume",
+    "hold",
+    "reimage",
     "release",
     "reserve",
     "roll_detaching",

@@ -118,6 +118,13 @@ def roll_detaching(tx: Tx, volume_id: str, server_id: str | None = None) -> None
     settle(tx, volume_id)
 
 
+def hold(tx: Tx, attachment_id: str) -> None:
+    """Its server is off, and keeps the volume from others: what is in it may be replaced. `connection` goes on from here."""
+    attachment = get_attachment(tx, attachment_id)
+    tx.update(Attachment, attachment_id, attach_status=states.RESERVED, updated_at=clock.now())
+    settle(tx, attachment.volume_id)
+
+
 def disconnect(cloud: Any, attachment_id: str, node: str) -> None:
     """The server has left this node and keeps the volume. Outside of transactions; may be repeated."""
     with cloud.db.read() as tx:

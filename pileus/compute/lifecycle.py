@@ -64,11 +64,12 @@ def _on_a_host(server: Server, verb: str) -> None:
 # -- rebuild -----------------------------------------------------------------------------------------------------------
 
 
-def rebuild_server(tx: Tx, ctx: Context, server: Server, given: dict[str, Any]) -> Server:
-    """Raises Conflict, BadRequest, Forbidden."""
+def rebuild_server(tx: Tx, ctx: Context, server: Server, given: dict[str, Any], reimage: bool = False) -> Server:
+    """`reimage`: also of the volume that it boots from. Raises Conflict, BadRequest, Forbidden."""
     _on_a_host(server, "rebuild")
     image = images.get_image(tx, ctx, given["image_id"])
-    if not server.root_image_id and image.id != _image_of_volume(tx, server):
+    other = not server.root_image_id and image.id != _image_of_volume(tx, server)
+    if other and not reimage:
         raise BadRequest("Unable to rebuild with a different image for a volume-backed server.")
     if server.root_image_id:
         check_image(image, server.flavor)
@@ -95,7 +96,7 @@ def rebuild_server(tx: Tx, ctx: Context, server: Server, given: dict[str, Any]) 
             changes[name] = given[name]
     begin(tx, ctx, server, "rebuild", "rebuild", "compute_rebuild_instance")
     save(tx, server, **changes)
-    saga.start(tx, REBUILD, f"server/{server.id}", ctx, host=server.host)
+    saga.start(tx, REBUILD, f"server/{server.id}", ctx, host=server.host, reimage=image.id if other else None)
     return server
 
 

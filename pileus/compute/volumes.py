@@ -186,6 +186,38 @@ def disconnect(cloud: Any, row: ServerVolume, host: str) -> None:
         front.disconnect(cloud, row.attachment_id, host)
 
 
+def copy_in_use(cloud: Any, volume_id: str, snapshot_id: str) -> None:
+    """Outside of transactions. Raises NotFound, BadRequest for a volume that no server has."""
+    with cloud.db.read() as tx:
+        volume = tx.find(front.Volume, id=volume_id)
+        if volume is None or volume.host is None:
+            raise NotFound(f"Volume {volume_id} could not be found.", kind="VolumeNotFound")
+        if tx.find(ServerVolume, volume_id=volume_id) is None:
+            raise BadRequest(f"Volume {volume_id} is attached to no server.")
+    cloud.drivers["block_storage"].create_snapshot(volume.host, volume_id, snapshot_id)
+
+
+def drop_copy(cloud: Any, volume_id: str, snapshot_id: str) -> None:
+    """Outside of transactions. Raises NotFound, and BadRequest for a snapshot that block storage has itself."""
+    with cloud.db.read() as tx:
+        volume = tx.find(front.Volume, id=volume_id)
+        if volume is None or volume.host is None:
+            raise NotFound(f"Volume {volume_id} could not be found.", kind="VolumeNotFound")
+        known = tx.find(front.Snapshot, id=snapshot_id)
+    if known is not None and known.status not in ("deleting", "error_deleting"):
+        raise BadRequest(f"Snapshot {snapshot_id} is {known.status}: block storage deletes it.")
+    cloud.drivers["block_storage"].remove_snapshot(volume.host, volume_id, snapshot_id)
+
+
+def reimage(tx: Tx, ctx: Context, row: ServerVolume, image_id: str) -> None:
+    """Another image instead of what is in the volume, whose server is off meanwhile: wait until it is reserved again.
+
+    Raises BadRequest for an image that does not fit.
+    """
+    front.hold(tx, row.attachment_id)
+    front.reimage(tx, ctx, tx.get(front.Volume, id=row.volume_id), image_id, True)
+
+
 def complete(tx: Tx, row: ServerVolume) -> None:
     front.complete(tx, row.attachment_id, f"/dev/{row.device}")
 

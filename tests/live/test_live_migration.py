@@ -26,7 +26,10 @@ def test_a_guest_goes_to_the_other_host_without_a_reboot(live_cloud: LiveCloud, 
     eventually(lambda: _host(admin) == "node-1", tries=240)
     floating = admin("floating ip create public")["floating_ip_address"]
     admin(f"server add floating ip mover {floating}")
-    look = "md5sum grown; cat /proc/sys/kernel/random/boot_id"
+    _attach_a_volume(admin)
+    disk = "$(grep -l -- - /sys/block/vd*/serial | cut -d/ -f4)"  # the one with a volume's id for its serial number
+    look = f"md5sum grown; cat /proc/sys/kernel/random/boot_id; sudo md5sum < /dev/{disk}"
+    ssh(floating, key, f"dd if=/dev/urandom bs=1M count=3 2>/dev/null | sudo dd of=/dev/{disk} 2>/dev/null", tries=120)
     boot = ssh(floating, key, f"dd if=/dev/urandom of=grown bs=1M count=3 2>/dev/null; sync; {look}", tries=120)
 
     admin("server migrate --live-migration --os-compute-api-version 2.30 mover")
@@ -37,12 +40,23 @@ def test_a_guest_goes_to_the_other_host_without_a_reboot(live_cloud: LiveCloud, 
     live_cloud.pileus("fsck")
 
     admin("server delete --wait mover")
+    admin("volume delete carried")
     admin(f"floating ip delete {floating}")
     admin("router remove subnet move move-v4")
     admin("router delete move")
     admin("network delete move")
     admin("security group delete move")
     admin("keypair delete move")
+
+
+def _attach_a_volume(admin: Cli) -> None:
+    """It stays where it is: on one of the hosts the guest has the file, on the other it reaches it over the network."""
+    for status, command in (
+        ("available", "volume create --size 1 carried"),
+        ("in-use", "server add volume mover carried"),
+    ):
+        admin(command)
+        eventually(lambda: admin("volume show carried")["status"] == status)  # noqa: B023
 
 
 def _host(admin: Cli) -> str | None:

@@ -53,9 +53,6 @@ class NodeVolumes:
         node = self._node(host)
         node.unexport_volume(p.ExportVolume(volume_id=volume_id, client="*"))
         node.remove_volume(p.VolumeRef(volume_id))
-        for snapshot in node.list_volumes().snapshots:
-            if snapshot.volume_id == volume_id:
-                node.remove_volume_snapshot(p.VolumeSnapshot(volume_id=volume_id, snapshot_id=snapshot.snapshot_id))
 
     def extend(self, host: str, volume_id: str, size_gb: int) -> None:
         """Hosts of servers that have it from here are told after it has grown."""

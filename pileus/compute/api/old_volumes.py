@@ -6,7 +6,6 @@ from pileus.compute import volumes
 from pileus.compute.api.base import api
 from pileus.compute.volumes import Snapshot, Volume
 from pileus.core import clock
-from pileus.core.errors import BadRequest
 from pileus.core.fields import OPTIONAL, REQUIRED, Boolean, Integer, Strings, Text
 from pileus.core.resources import Resource
 from pileus.core.wire import Request, Response
@@ -129,20 +128,3 @@ def show_snapshot(rq: Request, found: Snapshot) -> dict[str, Any]:
 def delete_snapshot(rq: Request, found: Snapshot) -> None:
     """Delete a snapshot of a volume."""
     volumes.delete_snapshot(rq.tx, rq.ctx, found)
-
-
-# -- what a hypervisor's own driver of volumes asks for ----------------------------------------------------------------
-
-ASSISTED = "os_compute_api:os-assisted-volume-snapshots"
-
-
-@api.post("/os-assisted-volume-snapshots", policy=f"{ASSISTED}:create")
-def create_assisted_snapshot(rq: Request) -> None:
-    """Let a server's hypervisor make a snapshot of a volume: only for drivers that are not used here, so refused."""
-    raise BadRequest("Volumes here make their snapshots themselves: no hypervisor assists.")
-
-
-@api.delete("/os-assisted-volume-snapshots/{snapshot_id}", policy=f"{ASSISTED}:delete", status=204)
-def delete_assisted_snapshot(rq: Request) -> None:
-    """Let a server's hypervisor delete a snapshot of a volume: refused, as there is none."""
-    raise BadRequest("Volumes here make their snapshots themselves: no hypervisor assists.")

@@ -42,7 +42,7 @@ def rebuild_server(rq: Request, found: Server) -> Response:
     given = REBUILD.parse_create(rq)
     if given.get("name") is not None:
         given["name"] = given["name"].strip()
-    rebuilt = lifecycle.rebuild_server(rq.tx, rq.ctx, found, given)
+    rebuilt = lifecycle.rebuild_server(rq.tx, rq.ctx, found, given, reimage=rq.version >= Version(2, 93))
     within = (
         SHOWN if rq.version >= Version(2, 75) else UPDATED | ({"key_name"} if rq.version >= Version(2, 54) else set())
     )

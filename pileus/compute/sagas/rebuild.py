@@ -10,7 +10,7 @@ from pileus.compute.sagas.create import (
     remove_instance,
 )
 from pileus.compute.sagas.server import get_server, mark_broken, settled
-from pileus.compute.sagas.volumes import connect_volumes
+from pileus.compute.sagas.volumes import complete_volumes, connect_volumes, reimage_boot_volume
 from pileus.core import clock
 from pileus.core.saga import Run, Saga, Step
 
@@ -24,16 +24,18 @@ def mark_rebuilt(run: Run) -> None:
 
 REBUILD = Saga(
     "server-rebuild",
-    version=2,
+    version=3,
     failed=mark_broken,
     steps=[
         Step(remove_instance),
         Step(remove_disks),
+        Step(reimage_boot_volume),
         Step(push_image),
         Step(ensure_disks),
         Step(ensure_listeners),
         Step(connect_volumes),
         Step(ensure_instance),
+        Step(complete_volumes),
         Step(mark_rebuilt),
     ],
 )

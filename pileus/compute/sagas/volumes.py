@@ -105,6 +105,23 @@ def complete_volumes(run: Run) -> None:
                 volumes.complete(tx, row)
 
 
+def reimage_boot_volume(run: Run) -> dict[str, Any] | None:
+    """Of a server that is rebuilt from another image than the one its volume was made of."""
+    image_id = run.data.get("reimage")
+    with run.db.write() as tx:
+        row = volumes.boot_volume(tx, run.id)
+        volume = volumes.find_volume(tx, row.volume_id) if row else None
+        if not image_id or row is None or volume is None:
+            return None
+        if volume.status.startswith("error"):
+            raise EngineError(f"volume {volume.id} could not be made from image {image_id}")
+        if volume.status in ("in-use", "reserved") and volume.image_metadata.get("image_id") != image_id:
+            volumes.reimage(tx, _owner(run, get_server(tx, run)), row, image_id)
+        elif volume.status == "reserved":
+            return None
+    raise Wait(LOOK_SECONDS)
+
+
 def release_volumes(run: Run) -> None:
     """Its guest is gone, and will not come back."""
     give_back_volumes(run)

@@ -5,7 +5,7 @@ import ipaddress
 import json
 from typing import Any
 
-from pileus.node.protocol import FixedIP, InstanceSpec, Nic
+from pileus.node.protocol import AttachedVolume, FixedIP, InstanceSpec, Nic
 
 Tree = dict[str, bytes]
 
@@ -30,7 +30,10 @@ def openstack_tree(spec: InstanceSpec, seed: bytes) -> Tree:
         "availability_zone": docs.availability_zone,
         "project_id": spec.project_id,
         "random_seed": base64.b64encode(docs.random_seed or seed).decode(),
-        "devices": [_device(nic) for nic in spec.nics if nic.tag],
+        "devices": [
+            *(_device(nic) for nic in spec.nics if nic.tag),
+            *(_disk(volume, spec.disk_bus) for volume in spec.volumes if volume.tag),
+        ],
         "dedicated_cpus": [],
     }
     if docs.meta:
@@ -193,6 +196,13 @@ def _network(nic: Nic, fixed: FixedIP) -> dict[str, Any]:
         "services": [{"type": "dns", "address": dns} for dns in fixed.dns],
         **common,
     }
+
+
+def _disk(volume: AttachedVolume, bus: str) -> dict[str, Any]:
+    return {
+        "type": "disk", "bus": volume.bus or bus, "address": "none", "serial": volume.volume_id,
+        "path": f"/dev/{volume.device}", "tags": [volume.tag],
+    }  # fmt: skip
 
 
 def _route(destination: str, gateway: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,7 +16,7 @@ from pileus.node import protocol as p
 from pileus.node.errors import NodeError
 from tests.harness import Client, World, eventually
 from tests.spec.block_storage.conftest import Volumes
-from tests.spec.compute.conftest import COMPUTE, SERVERS, Servers, make_flavor
+from tests.spec.compute.conftest import COMPUTE, SERVERS, Servers, make_flavor, make_image
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -417,11 +418,32 @@ def test_volumes_through_the_older_door(servers: Servers, volumes: Volumes, memb
         member.get(f"{path}/nothing").refused(404)
 
 
-def test_no_hypervisor_assists_with_snapshots(admin: Client, member: Client) -> None:
-    path = f"{COMPUTE}/os-assisted-volume-snapshots"
-    admin.post(path, {"snapshot": {"volume_id": NOWHERE}}).refused(400, "themselves")
-    admin.delete(f"{path}/{NOWHERE}").refused(400, "themselves")
-    member.post(path, {"snapshot": {"volume_id": NOWHERE}}).refused(403)
+def test_a_snapshot_of_a_volume_in_use_is_made_as_block_storage_asks(
+    attached: tuple[str, str], volumes: Volumes, admin: Client, member: Client, world: World
+) -> None:
+    _, volume_id = attached
+    path, snapshot_id = f"{COMPUTE}/os-assisted-volume-snapshots", clock.new_id()
+    info = {"snapshot_id": snapshot_id, "type": "qcow2", "new_file": "new"}
+    body = {"snapshot": {"volume_id": volume_id, "create_info": info}}
+    member.post(path, body).refused(403)
+    assert admin.post(path, body).ok(200) == {"snapshot": {"id": snapshot_id, "volumeId": volume_id}}
+
+    def held() -> set[str]:
+        nodes = world.cloud.drivers["compute"].fakes.values()
+        return {one.snapshot_id for node in nodes for one in node.list_volumes().snapshots}
+
+    assert snapshot_id in held()
+    for wrong in ("", "?delete_info=x", "?delete_info=[]", "?delete_info={}"):
+        admin.delete(f"{path}/{snapshot_id}{wrong}").refused(400)
+    told = quote(json.dumps({"volume_id": volume_id}))
+    admin.delete(f"{path}/{snapshot_id}?delete_info={told}").ok(204)
+    assert snapshot_id not in held()
+    free = volumes.available()
+    admin.post(path, {"snapshot": {"volume_id": free, "create_info": info}}).refused(400, "no server")
+    admin.post(path, {"snapshot": {"volume_id": NOWHERE, "create_info": info}}).refused(404)
+    admin.post(path, {"snapshot": {"volume_id": free}}).refused(400)
+    elsewhere = quote(json.dumps({"volume_id": NOWHERE}))
+    admin.delete(f"{path}/{snapshot_id}?delete_info={elsewhere}").refused(404)
 
 
 # -- carried along -----------------------------------------------------------------------------------------------------
@@ -475,6 +497,20 @@ def test_a_server_that_boots_from_a_volume_is_shelved_as_it_is(
     servers.reaches("VERIFY_RESIZE", from_volume)
     servers.do(from_volume, "confirmResize").ok(204)
     servers.reaches("ACTIVE", from_volume)
+
+
+def test_a_volume_that_is_booted_from_is_made_anew_from_another_image(
+    from_volume: str, servers: Servers, volumes: Volumes, world: World, admin: Client
+) -> None:
+    (root,) = of_guest(world, from_volume)
+    path, other = f"{SERVERS}/{from_volume}/action", make_image(admin, visibility="public")
+    servers.client.at("2.92").post(path, {"rebuild": {"imageRef": other}}).refused(400, "different image")
+    servers.client.at("2.92").post(path, {"rebuild": {"imageRef": servers.image_id}}).ok(202)
+    servers.reaches("ACTIVE", from_volume)
+    servers.client.at("2.93").post(path, {"rebuild": {"imageRef": other}}).ok(202)
+    servers.reaches("ACTIVE", from_volume)
+    assert volumes.reaches("in-use", root)["volume_image_metadata"]["image_id"] == other
+    assert of_guest(world, from_volume).keys() == {root}
 
 
 def test_a_shelved_server_is_given_a_volume_and_has_it_when_it_is_back(
