@@ -141,6 +141,8 @@ def _dynamic(call: Call, tx: Tx, container: Container, row: Object, depth: int) 
         rows = listing.page(fetch, wanted)
         for name, etag, size, modified, kind, extra in (tuple(row) for row in rows):
             etag = json.loads(extra)["slo_etag"] if kind == STATIC else etag
+            if kind == SYMLINK:
+                etag, size = _of_link(call, tx, within, name, depth)
             newest = max(newest, modified)
             found.append(Segment(container.account, named, name, etag, size, 0, size))
         if len(rows) < limits.MAX_LISTING:
@@ -150,6 +152,14 @@ def _dynamic(call: Call, tx: Tx, container: Container, row: Object, depth: int) 
     joined = "".join(segment.etag for segment in found)
     result.etag, result.modified = hashlib.md5(joined.encode(), usedforsecurity=False).hexdigest(), newest
     return result
+
+
+def _of_link(call: Call, tx: Tx, container: Container, name: str, depth: int) -> tuple[str, int]:
+    if depth > limits.MAX_NESTED:
+        raise Conflict("Max recursion depth exceeded")
+    within, row = follow(call, tx, container, name)
+    found = source(call, tx, within, row, depth + 1)
+    return found.etag, found.size
 
 
 # -- links -------------------------------------------------------------------------------------------------------------

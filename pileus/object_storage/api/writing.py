@@ -23,7 +23,11 @@ MAX_DELETE_AT = 9999999999
 def stored_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """What of a request's headers an object keeps. Raises BadRequest."""
     limits.check_new_metadata(headers, objects.META)
-    found = {name: value.strip() for name, value in headers.items() if name.startswith(objects.META) or name in KEPT}
+    found = {
+        name: value.strip()
+        for name, value in headers.items()
+        if name.startswith(objects.META) or (name in KEPT and value)
+    }
     for value in found.values():
         limits.check_value(value)
     manifest = found.get("x-object-manifest")

@@ -138,6 +138,8 @@ def test_a_dynamic_large_object_is_what_its_prefix_names(own: Store, box: str) -
     assert own.get(f"{box}/large", range="bytes=9-10").ok(206) == b"ab"
     own.put(f"{box}/seg/d", b"d").ok(201)
     assert own.head(f"{box}/large").headers["content-length"] == "31"
+    own.put(f"{box}/seg/e", x_symlink_target=f"{box}/seg/a").ok(201)
+    assert own.get(f"{box}/large").raw.endswith(b"cd" + b"a" * 10)
     own.copy(f"{box}/large", f"{box}/flat").ok(201)
     assert "x-object-manifest" not in own.head(f"{box}/flat").headers
     assert own.get(f"{box}/large?multipart-manifest=get").raw == b""
