@@ -53,11 +53,12 @@ def create_backup(tx: Tx, ctx: Context, volume: Volume, wanted: Wanted) -> Backu
     _check(volume, snapshot, wanted.force)
     if wanted.availability_zone is not None:
         zones.check_zone(tx, wanted.availability_zone)
-    quotas.spend(tx, volume.project_id, backups=1, backup_gigabytes=volume.size)
-    parent = _parent(tx, volume, snapshot) if wanted.incremental else None
+    project_id = ctx.project_id or volume.project_id  # who backs up another's volume keeps the backup
+    quotas.spend(tx, project_id, backups=1, backup_gigabytes=volume.size)
+    parent = _parent(tx, volume, snapshot, project_id) if wanted.incremental else None
     now = clock.now()
     row = Backup(
-        id=clock.new_id(), project_id=volume.project_id, user_id=ctx.user_id or "", volume_id=volume.id, name=wanted.name,
+        id=clock.new_id(), project_id=project_id, user_id=ctx.user_id or "", volume_id=volume.id, name=wanted.name,
         description=wanted.description, size=snapshot.volume_size if snapshot else volume.size, status=states.CREATING,
         created_at=now, updated_at=now, snapshot_id=snapshot.id if snapshot else None,
         parent_id=parent.id if parent else None, container=wanted.container or "volumebackups",
@@ -88,10 +89,10 @@ def _check(volume: Volume, snapshot: Snapshot | None, force: bool) -> None:
         raise BadRequest("Invalid volume: Backing up an in-use volume must use the force flag.")
 
 
-def _parent(tx: Tx, volume: Volume, snapshot: Snapshot | None) -> Backup:
+def _parent(tx: Tx, volume: Volume, snapshot: Snapshot | None, project_id: str) -> Backup:
     """The newest backup that is older than what is to be backed up."""
     fit = [
-        one for one in tx.select(Backup, volume_id=volume.id)
+        one for one in tx.select(Backup, volume_id=volume.id, project_id=project_id)
         if one.status == states.AVAILABLE and (snapshot is None or (one.data_timestamp or "") < snapshot.created_at)
     ]  # fmt: skip
     if not fit:

@@ -1,20 +1,22 @@
-"""What must stay true of block storage: its backends are known, and known to answer; old messages go."""
+"""What must stay true of block storage: its backends are known, and known to answer; what is left over goes."""
 
 from typing import Any
 
 import sqlalchemy as sa
 
+from pileus.block_storage import backup_data, compare, states
 from pileus.block_storage.drivers.base import Volumes, node_of
-from pileus.block_storage.store import Message, VolumeService
+from pileus.block_storage.store import Message, Volume, VolumeService
 from pileus.block_storage.zones import DEFAULT
-from pileus.core import clock, log
+from pileus.core import clock, log, saga
 from pileus.core.db import sql
 from pileus.core.errors import EngineError, EngineUnavailable
-from pileus.core.reconcile import Task
+from pileus.core.reconcile import Difference, Task
 from pileus.core.tables import columns, shape
 
 _log = log.logger("pileus.block_storage")
 EVERY = 10.0
+REPAIR_EVERY = 60.0
 _OLD = sql(sa.delete(shape(Message).table).where(columns(Message).expires_at < sa.bindparam("now", type_=sa.Text())))
 
 
@@ -46,4 +48,38 @@ def _report(cloud: Any, binary: str, host: str, **stats: int) -> None:
         tx.update(VolumeService, found.id, seen_at=now, **stats)
 
 
-TASKS = [Task("volume-backends", look, EVERY)]
+# -- rows against hosts ------------------------------------------------------------------------------------------------
+
+
+def repair(cloud: Any) -> None:
+    """What can be put right without losing anybody's bytes; the rest is for `pileus fsck` to tell."""
+    for difference in differences(cloud):
+        try:
+            _repair(cloud, difference)
+        except (EngineUnavailable, EngineError) as error:
+            _log.info("a difference stays for now", extra={"what": difference.what, "why": str(error)})
+
+
+def _repair(cloud: Any, difference: Difference) -> None:
+    driver: Volumes = cloud.drivers["block_storage"]
+    host, id = difference.where, difference.id
+    if difference.kind == compare.ELSEWHERE:
+        with cloud.db.read() as tx:
+            volume = tx.find(Volume, id=id)
+            alone = volume is None or volume.host in (None, host) or saga.unfinished(tx, f"volume/{id}")
+        if not alone:
+            driver.remove(host, id)
+    elif difference.kind == compare.EXPORT:
+        driver.disconnect(host, id, "*")
+    elif difference.kind == compare.BACKUP and id.endswith(backup_data.HALF):
+        backup_data.remove(cloud, id.removesuffix(backup_data.HALF))
+    elif difference.kind == compare.STUCK:
+        with cloud.db.write() as tx:
+            volume = tx.find(Volume, id=id)
+            if volume is not None and volume.status in states.BUSY and not saga.unfinished(tx, f"volume/{id}"):
+                status = states.ERROR_DELETING if volume.status == states.DELETING else states.ERROR
+                tx.update(Volume, id, status=status, previous_status=None, updated_at=clock.now())
+
+
+differences = compare.differences
+TASKS = [Task("volume-backends", look, EVERY), Task("volumes", repair, REPAIR_EVERY)]

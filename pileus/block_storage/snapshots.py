@@ -20,8 +20,9 @@ def get_snapshot(tx: Tx, snapshot_id: str) -> Snapshot:
 
 def new_row(ctx: Context, volume: Volume, **values: Any) -> Snapshot:
     row = Snapshot(
-        id=clock.new_id(), volume_id=volume.id, project_id=volume.project_id, user_id=ctx.user_id or "", name=None,
-        description=None, volume_size=volume.size, status=states.CREATING, created_at=clock.now(),
+        id=clock.new_id(), volume_id=volume.id, project_id=ctx.project_id or volume.project_id,
+        user_id=ctx.user_id or "", name=None, description=None,
+        volume_size=volume.size, status=states.CREATING, created_at=clock.now(),
         volume_type_id=volume.volume_type_id,
     )  # fmt: skip
     for name, value in values.items():
@@ -45,7 +46,7 @@ def create_snapshot(tx: Tx, ctx: Context, volume: Volume, *, in_use: bool, **val
     """Of a volume in use only where that is wanted. Raises BadRequest, OverQuota."""
     check_volume(volume, (states.AVAILABLE, states.IN_USE) if in_use else (states.AVAILABLE,))
     kind = tx.find(VolumeType, id=volume.volume_type_id)
-    quotas.spend(tx, volume.project_id, kind, snapshots=1, gigabytes=volume.size)
+    quotas.spend(tx, ctx.project_id or volume.project_id, kind, snapshots=1, gigabytes=volume.size)
     row = new_row(ctx, volume, **values)
     tx.insert(row)
     start_create(tx, ctx, row)

@@ -70,6 +70,28 @@ MAKE: list[tuple[str, str, Any]] = [
                                          "volume_type": "__DEFAULT__", "imageRef": "$image"},
                               "OS-SCH-HNT:scheduler_hints": {"same_host": []}}),
     ("PUT", f"{V}/volumes/$volume", {"volume": {"name": "w", "description": "d", "metadata": {"a": "c"}}}),
+    *(("POST", f"{V}/volumes/$volume/action", {name: arguments}) for name, arguments in (
+        ("os-set_bootable", {"bootable": True}), ("os-set_image_metadata", {"metadata": {"a": "b"}}),
+        ("os-unset_image_metadata", {"key": "a"}), ("os-show_image_metadata", None),
+        ("os-reset_status", {"status": "available", "attach_status": "detached", "migration_status": "none"}),
+        ("os-attach", {"host_name": "h", "mountpoint": "/dev/vdb", "mode": "rw"}), ("os-detach", {"attachment_id": None}),
+        ("os-reserve", None), ("os-unreserve", None), ("os-update_readonly_flag", {"readonly": False}),
+        ("os-initialize_connection", {"connector": {"host": "fake-1"}}),
+        ("os-terminate_connection", {"connector": {"host": "fake-1"}}))),
+    ("POST", f"{V}/snapshots", {"snapshot": {"volume_id": "$volume", "name": "s", "metadata": {"a": "b"}, "force": True}}),
+    ("POST", f"{V}/snapshots/$snapshot/action", {"os-reset_status": {"status": "available"}}),
+    ("POST", f"{V}/types", {"volume_type": {"name": "t-%d", "description": "d", "extra_specs": {"a": "b"},
+                                            "os-volume-type-access:is_public": False}}),
+    ("POST", f"{V}/types/$volume_type/action", {"addProjectAccess": {"project": "$project"}}),
+    ("POST", f"{V}/types/$volume_type/extra_specs", {"extra_specs": {"c": "d"}}),
+    ("POST", f"{V}/types/$volume_type/encryption", {"encryption": {"provider": "luks", "control_location": "front-end",
+                                                            "key_size": 256, "cipher": "aes"}}),
+    ("POST", f"{V}/qos-specs", {"qos_specs": {"name": "q-%d", "consumer": "both", "a": "b"}}),
+    ("PUT", f"{V}/qos-specs/$qos_spec/delete_keys", {"keys": ["a"]}),
+    ("POST", f"{V}/group_types", {"group_type": {"name": "g-%d", "is_public": True, "group_specs": {"a": "b"}}}),
+    ("PUT", f"{V}/os-quota-sets/$project", {"quota_set": {"volumes": 7}}),
+    ("PUT", f"{V}/default-types/$project", {"default_type": {"volume_type": "__DEFAULT__"}}),
+    ("POST", f"{V}/attachments", {"attachment": {"volume_uuid": "$volume", "mode": "rw", "connector": {"host": "fake-1"}}}),
     ("POST", f"{N}/address-scopes", {"address_scope": {"name": "s", "ip_version": 4}}),
     ("POST", f"{N}/subnetpools", {"subnetpool": {"name": "s", "prefixes": ["10.%d.0.0/16"], "default_prefixlen": 26,
                                                  "address_scope_id": "$address_scope"}}),
@@ -215,7 +237,7 @@ def furnish(client: Client, pool: Pool, count: int) -> list[str]:
     refused = []
     for method, path, body in MAKE:
         where, what = pool.filled(path, count), pool.filled(body, count)
-        headers = {"openstack-api-version": "compute 2.60"} if "/compute" in path else {}
+        headers = {"openstack-api-version": "volume latest" if path.startswith(V) else "compute 2.60"}
         if isinstance(body, bytes):
             headers["content-type"] = "application/octet-stream"
         elif method == "PATCH" and "image" in path:
@@ -226,17 +248,19 @@ def furnish(client: Client, pool: Pool, count: int) -> list[str]:
         elif answer.status < 300:
             if "json" in answer.headers.get("content-type", "") and "/action" not in path:
                 pool.harvest(where, answer.json)
-            if path.endswith(("/servers", "/action")):
-                settle(client, pool.newest("server"))
+            if path.endswith(("/servers", "/action")) and path.startswith(C):
+                settle(client, "server", pool.newest("server"))
+            elif path.endswith(("/volumes", "/snapshots")):
+                settle(client, "volume", pool.newest("volume"))
     return refused
 
 
-def settle(client: Client, server_id: str) -> None:
-    """A server that is busy refuses further actions."""
+def settle(client: Client, what: str, thing_id: str) -> None:
+    """What is busy refuses further actions."""
 
     def idle() -> bool:
         with client.cloud.db.read() as tx:
-            return not saga.unfinished(tx, f"server/{server_id}")
+            return not saga.unfinished(tx, f"{what}/{thing_id}")
 
     eventually(idle)
 

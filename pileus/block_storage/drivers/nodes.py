@@ -11,6 +11,7 @@ from pileus.core.errors import EngineUnavailable
 from pileus.node import protocol as p
 from pileus.node.errors import NodeError
 from pileus.node.fake import FakeNode
+from pileus.node.fake_copies import empty_qcow2
 
 GIB = 1 << 30
 ZEROS = bytes(base.PIECE)
@@ -183,5 +184,5 @@ def _zeros(count: int) -> Iterator[bytes]:
 
 def _fake_file(disk_format: str, size: int, content: bytes) -> bytes:
     if disk_format == "qcow2":
-        return b"QFI\xfb\x00\x00\x00\x03" + bytes(16) + size.to_bytes(8, "big") + bytes(72)
+        return empty_qcow2(size)
     return content
