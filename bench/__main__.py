@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import images, measures
+from bench import images, measures, objects
 from bench.client import Cloud
 from bench.measures import Line
 
@@ -20,6 +20,7 @@ FAKE: dict[str, Callable[[Cloud], Iterator[Line]]] = {
     "servers": measures.servers,
     "image-lists": measures.image_lists,
     "images": images.images,
+    "objects": objects.objects,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -54,7 +55,8 @@ references need no other cloud:
 - *echo*: the least a server can do: the same ASGI server (Granian), answering as many bytes without a look at the request;
 - *raw copy*: one file copied to a new one and brought to disk by one process, nothing checked; our client too writes what it
   downloads to a new file and brings it to disk;
-- *copy and hashes*: that copy, and the two hashes that the API demands of an upload, all at once on the same processors;
+- *copy and hashes*: that copy, and the hashes that the API demands of an upload (an image's two, an object's md5), all at
+  once on the same processors;
 - *libvirt create*: `virsh create` of the very same guest without disks and network (ours makes both);
 - *imports*: a bare Python that imports the same libraries and ends.
 

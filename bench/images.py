@@ -24,6 +24,7 @@ from bench.measures import Line
 
 CHUNK = 1 << 20
 ROUNDS = 3
+BYTES = "Content-Type: application/octet-stream"
 
 
 def images(cloud: Cloud, mib: int = 1024) -> Iterator[Line]:
@@ -38,7 +39,7 @@ def images(cloud: Cloud, mib: int = 1024) -> Iterator[Line]:
 
     def upload() -> None:
         made.append(_create(http, "big"))
-        _upload(http, made[-1], source)
+        send(http, f"/v2/images/{made[-1]}/file", source, BYTES, status=204)
 
     def upload_and_look() -> None:
         upload()
@@ -49,8 +50,8 @@ def images(cloud: Cloud, mib: int = 1024) -> Iterator[Line]:
         if made:
             http.call("GET", f"/v2/images/{made[-1]}")  # answered when nothing of it is left to do
 
-    works = [lambda: _copy(source, copy), lambda: _hashed_copy(source, copy), upload, upload_and_look]
-    raw, hashed, up, seen = _in_turns(mib, works, fresh_copy)
+    works = [lambda: copy_file(source, copy), lambda: _hashed_copy(source, copy), upload, upload_and_look]
+    raw, hashed, up, seen = in_turns(mib, works, fresh_copy)
     image, data = made[-1], max((cloud.state / "images").glob("*.*"), key=lambda path: path.stat().st_mtime)
     told = f"raw copy {raw:.0f} MiB/s"
     yield Line(f"copy of {mib} MiB and its md5 and sha512, all at once", hashed, "MiB/s", told, hashed / raw)
@@ -58,22 +59,14 @@ def images(cloud: Cloud, mib: int = 1024) -> Iterator[Line]:
     told = f"copy and hashes {hashed:.0f} MiB/s"
     yield Line("image upload, until its hashes are there", seen, "MiB/s", told, seen / hashed)
 
-    def fresh(cold: bool) -> None:
-        copy.unlink(missing_ok=True)
-        for path in (source, data):
-            if cold:
-                _forget(path)
+    def download() -> None:
+        receive(http, f"/v2/images/{image}/file", copy)
 
-    for state, cold in (("not in memory", True), ("in memory", False)):
-        raw, down = _in_turns(
-            mib,
-            [lambda: _copy(source, copy), lambda: _download(http, image, copy)],
-            lambda cold=cold: fresh(cold),  # type: ignore[misc]
-        )
-        reference = f"raw copy of what is {state} {raw:.0f} MiB/s"
-        yield Line(f"image download, {mib} MiB, data {state}", down, "MiB/s", reference, down / raw, "0.7 of the copy")
+    for line, found in downloads(mib, "image", source, data, copy, download):
+        yield line
+        raw = found
     copy.unlink()
-    for what, work in (("an upload", upload), ("a download", lambda: _download(http, image, copy))):
+    for what, work in (("an upload", upload), ("a download", download)):
         at_rest = cloud.pss()
         more = _peak(cloud, work) - at_rest
         yield Line(f"controller's PSS during {what}, more than before", more, "MiB", wanted="at most 64 MiB")
@@ -85,7 +78,27 @@ def images(cloud: Cloud, mib: int = 1024) -> Iterator[Line]:
     copy.unlink()
 
 
-def _in_turns(mib: int, works: list[Callable[[], Any]], before: Callable[[], Any]) -> list[float]:
+def downloads(
+    mib: int, what: str, source: Path, data: Path, copy: Path, download: Callable[[], Any]
+) -> Iterator[tuple[Line, float]]:
+    """With nothing in memory, and with all, each with its reference: `data` is where the controller has the body."""
+
+    def fresh(cold: bool) -> None:
+        copy.unlink(missing_ok=True)
+        for path in (source, data) if cold else ():
+            _forget(path)
+
+    for state, cold in (("not in memory", True), ("in memory", False)):
+        works = [lambda: copy_file(source, copy), download]
+        raw, down = in_turns(mib, works, lambda cold=cold: fresh(cold))  # type: ignore[misc]
+        reference = f"raw copy of what is {state} {raw:.0f} MiB/s"
+        line = Line(
+            f"{what} download, {mib} MiB, data {state}", down, "MiB/s", reference, down / raw, "0.7 of the copy"
+        )
+        yield line, raw
+
+
+def in_turns(mib: int, works: list[Callable[[], Any]], before: Callable[[], Any]) -> list[float]:
     """Medians, in MiB/s: disks and neighbours have moods, and turns share them."""
     found: list[list[float]] = [[] for _ in works]
     for _ in range(ROUNDS):
@@ -158,13 +171,12 @@ def _open(http: Connection, method: str, path: str, *headers: str) -> socket.soc
     return connection
 
 
-def _upload(http: Connection, image: str, source: Path) -> None:
-    size = source.stat().st_size
-    headers = ("Content-Type: application/octet-stream", f"Content-Length: {size}")
-    with _open(http, "PUT", f"/v2/images/{image}/file", *headers) as connection, source.open("rb") as file:
+def send(http: Connection, path: str, source: Path, *headers: str, status: int) -> None:
+    length = f"Content-Length: {source.stat().st_size}"
+    with _open(http, "PUT", path, length, *headers) as connection, source.open("rb") as file:
         connection.sendfile(file)
         answer = connection.recv(4096)
-    assert b" 204 " in answer.partition(b"\r\n")[0], answer
+    assert f" {status} ".encode() in answer.partition(b"\r\n")[0], answer
 
 
 def _get(http: Connection, image: str) -> http.client.HTTPResponse:
@@ -172,8 +184,8 @@ def _get(http: Connection, image: str) -> http.client.HTTPResponse:
     return http.http.getresponse()
 
 
-def _download(http: Connection, image: str, target: Path) -> None:
-    with _open(http, "GET", f"/v2/images/{image}/file") as connection, target.open("wb", buffering=0) as file:
+def receive(http: Connection, path: str, target: Path) -> None:
+    with _open(http, "GET", path) as connection, target.open("wb", buffering=0) as file:
         buffer = memoryview(mmap.mmap(-1, CHUNK))
         count = connection.recv_into(buffer)
         head, _, begin = bytes(buffer[:count]).partition(b"\r\n\r\n")
@@ -190,7 +202,7 @@ def _first(http: Connection, image: str) -> None:
     http.http.close()  # the rest is not wanted
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
     with target.open("rb") as file:
         os.fsync(file.fileno())
@@ -206,7 +218,7 @@ def _hashed_copy(source: Path, target: Path) -> None:
     workers = [threading.Thread(target=digest, args=(name,)) for name in ("md5", "sha512")]
     for worker in workers:
         worker.start()
-    _copy(source, target)
+    copy_file(source, target)
     for worker in workers:
         worker.join()
 
