@@ -2,16 +2,16 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 from pileus import image as front
 from pileus.core.context import Context
 from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, Conflict, Gone, NotFound
+from pileus.core.errors import BadRequest, Conflict, NotFound
 from pileus.core.fields import Strings
 
 Image = front.Image
+upload, delete_image = front.fill_image, front.discard_image
 GIB = 1 << 30
 # what of an image's own fields goes with the volume made from it
 FACTS = ("checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
@@ -99,27 +99,3 @@ def properties(name: str, **options: Any) -> Strings:
 def create_image(tx: Tx, project_id: str, **values: Any) -> Image:
     """An image that waits for its bytes. Raises OverQuota, TooLarge, BadRequest."""
     return front.create_image(tx, project_id, **values)
-
-
-def upload(cloud: Any, image_id: str, chunks: Iterator[bytes]) -> bool:
-    """Fill an image with bytes, unless it has them. False while an upload that died is not given up yet.
-
-    Raises Gone when somebody deleted it meanwhile.
-    """
-    with cloud.db.read() as tx:
-        image = tx.find(front.Image, id=image_id)
-    if image is None:
-        raise Gone(f"Image {image_id} was deleted while it was made.")
-    if image.status == front.ACTIVE:
-        return True
-    if image.status != front.QUEUED:
-        return False
-    front.upload(cloud, image, chunks)
-    return True
-
-
-def delete_image(cloud: Any, tx: Tx, image_id: str) -> None:
-    """Gone already is fine, and what somebody protects stays."""
-    image = tx.find(front.Image, id=image_id)
-    if image is not None and not image.protected:
-        front.delete_image(tx, cloud.drivers["image"], image)

@@ -1,6 +1,5 @@
 """What compute asks of the image service, all in one place."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -8,10 +7,10 @@ import msgspec
 from pileus import image as front
 from pileus.core.context import Context
 from pileus.core.db import Tx
-from pileus.core.errors import BadRequest, Gone, NotFound
+from pileus.core.errors import BadRequest, NotFound
 
 Image = front.Image
-to_send = front.to_send
+to_send, upload, delete_image = front.to_send, front.fill_image, front.discard_image
 FORMATS = ("raw", "qcow2", "iso", "vmdk", "vdi", "vhd", "vhdx")  # what a node can boot from, some of it converted
 # of an image's properties those that shape the servers made from it
 PROPERTIES = ("hw_", "os_type", "os_distro", "os_admin_user", "img_")
@@ -96,30 +95,6 @@ def create_image(
         min_disk=min_disk, min_ram=min_ram, properties=properties,
     )  # fmt: skip
     return made.id
-
-
-def upload(cloud: Any, image_id: str, chunks: Iterator[bytes], size: int) -> bool:
-    """Fill an image with bytes, unless it has them. False while an upload that died is not given up yet.
-
-    Raises Gone when somebody deleted it meanwhile.
-    """
-    with cloud.db.read() as tx:
-        image = tx.find(front.Image, id=image_id)
-    if image is None:
-        raise Gone(f"Image {image_id} was deleted while it was made.")
-    if image.status == front.ACTIVE:
-        return True
-    if image.status != front.QUEUED:
-        return False
-    front.upload(cloud, image, chunks, size)
-    return True
-
-
-def delete_image(cloud: Any, tx: Tx, image_id: str) -> None:
-    """Gone already is fine, and what somebody protects stays."""
-    image = tx.find(front.Image, id=image_id)
-    if image is not None and not image.protected:
-        front.delete_image(tx, cloud.drivers["image"], image)
 
 
 def backups(tx: Tx, project_id: str, server_id: str, kind: str) -> list[front.Image]:

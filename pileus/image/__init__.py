@@ -11,10 +11,11 @@ from pileus.core.errors import Conflict, EngineUnavailable
 from pileus.core.saga import Wait
 from pileus.core.signatures import BadSignature, Signed
 from pileus.image import hashing
-from pileus.image.data import local_path, upload
+from pileus.image.data import fill as fill_image
+from pileus.image.data import local_path
 from pileus.image.drivers import check as check_stores
 from pileus.image.drivers.base import StoreError
-from pileus.image.images import create_image, delete_image, get_image, update_image
+from pileus.image.images import create_image, delete_image, discard_image, get_image, update_image
 from pileus.image.signatures import signed
 from pileus.image.store import ACTIVE, QUEUED, Image
 from pileus.node import protocol as p
@@ -93,6 +94,8 @@ __all__ = [
     "check_stores",
     "create_image",
     "delete_image",
+    "discard_image",
+    "fill_image",
     "get_image",
     "image_path",
     "is_hashing",
@@ -100,5 +103,4 @@ __all__ = [
     "signature",
     "to_send",
     "update_image",
-    "upload",
 ]

@@ -105,6 +105,23 @@ def receive(
     )
 
 
+def fill(cloud: Any, image_id: str, chunks: Iterator[bytes], size: int | None = None) -> bool:
+    """Give an image its bytes, unless it has them. False while an upload that died is not given up yet.
+
+    Raises Gone when somebody deleted it meanwhile, and what `upload` raises.
+    """
+    with cloud.db.read() as tx:
+        image = tx.find(Image, id=image_id)
+    if image is None:
+        raise Gone(f"Image {image_id} was deleted while it was made.")
+    if image.status == ACTIVE:
+        return True
+    if image.status != QUEUED:
+        return False
+    upload(cloud, image, chunks, size)
+    return True
+
+
 def give_back(tx: Tx, image_id: str, key: str) -> int:
     """End an upload that failed: the image waits for the next one. Returns how many rows that was true of."""
     where = {"id": image_id, "status": SAVING, "data": key}

@@ -117,6 +117,13 @@ def delete_image(tx: Tx, stores: Any, image: Image) -> None:
     tx.after_commit(lambda: _drop(stores, image))
 
 
+def discard_image(cloud: Any, tx: Tx, image_id: str) -> None:
+    """For who made it: gone already is fine, and what somebody protects stays."""
+    image = tx.find(Image, id=image_id)
+    if image is not None and not image.protected:
+        delete_image(tx, cloud.drivers["image"], image)
+
+
 def _drop(stores: Any, image: Image) -> None:
     """Best effort: what a store does not delete now, its next sweep does."""
     with contextlib.suppress(StoreError):
