@@ -85,7 +85,7 @@ def _check(connector: dict[str, Any]) -> str:
     return host
 
 
-@api.post("/attachments", policy="volume:attachment_create", since="3.27", tx="")
+@api.post("/attachments", policy="volume:attachment_create", since="3.27", tx="", slow=True)
 def create_attachment(rq: Request) -> dict[str, Any]:
     """Reserve a volume for a server; with a connector also let its host reach it."""
     fields: list[Field] = [
@@ -125,7 +125,7 @@ def _connect(rq: Request, row: Attachment, host: str, connector: dict[str, Any])
             attachments.complete(tx, row.id)
 
 
-@api.put("/attachments/{attachment_id}", policy="volume:attachment_update", on=outside, since="3.27", tx="")
+@api.put("/attachments/{attachment_id}", policy="volume:attachment_update", on=outside, since="3.27", tx="", slow=True)
 def update_attachment(rq: Request, found: Attachment) -> dict[str, Any]:
     """Let a host reach the volume that was reserved."""
     fields = [Object("connector", create=REQUIRED, open=True)]

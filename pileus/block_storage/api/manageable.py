@@ -79,7 +79,7 @@ def _declare(path: str, since: str | None) -> None:
 
             list_files.__doc__ = f"List the files of a host that could be managed as {kind}s{', in detail' * detailed}."
             where = path.format(kind) + "/detail" * detailed
-            api.get(where, policy=f"{rules}:list_manageable", since=since, tx="")(list_files)
+            api.get(where, policy=f"{rules}:list_manageable", since=since, tx="", slow=True)(list_files)
     api.post(path.format("volume"), policy="volume_extension:volume_manage", since=since, status=202)(_manage_volume)
     api.post(
         path.format("snapshot"), policy="snapshot_extension:snapshot_manage", since=since, status=202, tx=""

@@ -2,16 +2,30 @@
 
 from pileus.block_storage import images, states
 from pileus.block_storage.drivers.base import Part, Source
+from pileus.block_storage.sagas.delete import unless_gone
 from pileus.block_storage.sagas.volume import change, driver, fail, find_volume, host_of, read_volume
 from pileus.core.saga import Run, Saga, Step, Wait
 
 # -- volume to image ---------------------------------------------------------------------------------------------------
 
 
+def hold_still(run: Run) -> None:
+    """What a guest writes to is copied first, in one moment; the copy is called as the image is."""
+    if run.data["back_to"] == states.IN_USE:
+        driver(run).create_snapshot(host_of(read_volume(run)), run.id, run.data["image_id"])
+
+
+def let_go(run: Run) -> None:
+    volume = find_volume(run)
+    if volume is not None and volume.host is not None:
+        host = volume.host
+        unless_gone(run, host, lambda: driver(run).remove_snapshot(host, run.id, run.data["image_id"]))
+
+
 def upload_bytes(run: Run) -> None:
-    """Whoever has the volume may write to it meanwhile; what is sent is one moment's as far as the host can tell."""
     volume = read_volume(run)
-    chunks = driver(run).read_as(host_of(volume), Part(run.id), run.data["disk_format"])
+    held = run.data["image_id"] if run.data["back_to"] == states.IN_USE else ""
+    chunks = driver(run).read_as(host_of(volume), Part(run.id, held), run.data["disk_format"])
     if not images.upload(run.cloud, run.data["image_id"], chunks):
         raise Wait(1.0)
 
@@ -33,7 +47,12 @@ UPLOAD = Saga(
     "volume-upload",
     version=1,
     failed=mark_not_uploaded,
-    steps=[Step(upload_bytes, undo=delete_image), Step(mark_uploaded)],
+    steps=[
+        Step(hold_still, undo=let_go),
+        Step(upload_bytes, undo=delete_image),
+        Step(let_go),
+        Step(mark_uploaded),
+    ],
 )
 
 
