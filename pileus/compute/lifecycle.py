@@ -243,6 +243,12 @@ def migrate_server(tx: Tx, ctx: Context, server: Server, host: str | None) -> No
     saga.start(tx, RESIZE, f"server/{server.id}", ctx, need=msgspec.to_builtins(need), migration=move.uuid)
 
 
+def has_disks_to_copy(server: Server) -> bool:
+    """Volumes stay where they are, and a config drive is made anew."""
+    ephemerals, swap = volumes.local_disks(server)
+    return bool(server.root_image_id or ephemerals or swap)
+
+
 def live_migrate_server(tx: Tx, ctx: Context, server: Server, host: str | None) -> None:
     """To another host, which may be named, while it runs. Raises Conflict, BadRequest."""
     if host is not None:

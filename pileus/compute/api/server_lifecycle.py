@@ -161,7 +161,7 @@ def live_migrate(rq: Request, found: Server) -> None:
         rq.authorize(f"{RULE}:os-migrate-server:migrate_live:host", found)
     if given.get("force") and host is None:
         raise BadRequest("Can't force to a non-provided destination")
-    if not given["with_disks"]:
+    if not given["with_disks"] and lifecycle.has_disks_to_copy(found):
         raise BadRequest(f"{found.host} is not on shared storage: its disks have to go with it (block_migration).")
     lifecycle.live_migrate_server(rq.tx, rq.ctx, found, host)
 

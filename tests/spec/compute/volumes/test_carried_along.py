@@ -52,6 +52,9 @@ def test_a_server_that_boots_from_a_volume_is_shelved_as_it_is(
     servers.reaches("RESCUE", from_volume)
     servers.do(from_volume, "unrescue").ok(202)
     servers.reaches("ACTIVE", from_volume)
+    only_volumes = {"host": None, "block_migration": False, "disk_over_commit": False}
+    admin.post(f"{SERVERS}/{from_volume}/action", {"os-migrateLive": only_volumes}).ok(202)
+    servers.reaches("ACTIVE", from_volume)
     servers.do(from_volume, "resize", {"flavorRef": make_flavor(admin, ram=128)}).ok(202)
     servers.reaches("VERIFY_RESIZE", from_volume)
     servers.do(from_volume, "confirmResize").ok(204)
