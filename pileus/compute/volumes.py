@@ -72,10 +72,15 @@ def as_attached(row: ServerVolume) -> p.AttachedVolume:
 # -- names of devices --------------------------------------------------------------------------------------------------
 
 
-def free_device(server: Server, rows: Iterable[ServerVolume]) -> str:
-    """The next name that neither a volume nor one of the server's own disks has. Raises BadRequest."""
+def free_device(server: Server, rows: Iterable[ServerVolume], boot: bool = False) -> str:
+    """The next name that neither a volume nor one of the server's own disks has; it boots from the first one.
+
+    Raises BadRequest.
+    """
     properties = server.image.properties if server.image else {}
     prefix = PREFIX.get(str(properties.get("hw_disk_bus")), "vd")
+    if boot:
+        return f"{prefix}a"
     taken = {row.device for row in rows}
     names = [prefix + letters for letters in LETTERS]
     own = [name for name in names if name not in taken][: own_disks(server)]

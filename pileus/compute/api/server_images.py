@@ -7,7 +7,7 @@ from pileus.compute.api import server_views
 from pileus.compute.api.base import api
 from pileus.compute.api.server_actions import PATH
 from pileus.compute.api.servers import POLICY, server
-from pileus.compute.resources.servers import BACKUP, IMAGE, REBUILD, SHOWN, UPDATED, server_links
+from pileus.compute.resources.servers import BACKUP, CHANGED, IMAGE, REBUILD, UPDATED, server_links
 from pileus.compute.store import Server
 from pileus.core.microversions import Version
 from pileus.core.wire import Request, Response
@@ -44,7 +44,7 @@ def rebuild_server(rq: Request, found: Server) -> Response:
         given["name"] = given["name"].strip()
     rebuilt = lifecycle.rebuild_server(rq.tx, rq.ctx, found, given, reimage=rq.version >= Version(2, 93))
     within = (
-        SHOWN if rq.version >= Version(2, 75) else UPDATED | ({"key_name"} if rq.version >= Version(2, 54) else set())
+        CHANGED if rq.version >= Version(2, 75) else UPDATED | ({"key_name"} if rq.version >= Version(2, 54) else set())
     )
     body: dict[str, Any] = server_views.one(rq, rebuilt, within)["server"]
     body["adminPass"] = rebuilt.admin_pass

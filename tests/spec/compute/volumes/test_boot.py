@@ -154,3 +154,11 @@ def test_an_image_of_a_server_that_boots_from_a_volume_is_its_snapshots(
     assert [volume.device for volume in of_guest(world, again).values()] == ["vda"]
     backup = {"name": "b", "backup_type": "daily", "rotation": 1}
     servers.do(from_volume, "createBackup", backup).refused(400, "volume-backed")
+
+
+def test_it_boots_from_its_volume_and_not_from_its_config_drive(
+    servers: Servers, network_id: str, world: World
+) -> None:
+    root = device("image", uuid=servers.image_id, volume_size=1, delete_on_termination=True)
+    server_id = booted(servers, root, device("blank", volume_size=1, boot_index=-1), config_drive=True)
+    assert [volume.device for volume in of_guest(world, server_id).values()] == ["vda", "vdc"]
