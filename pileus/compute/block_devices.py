@@ -210,8 +210,8 @@ def attach(tx: Tx, ctx: Context, server: Server, planned: list[Device]) -> None:
     for device in planned:
         volume = device.volume or _make(tx, ctx, server, device)
         row = volumes.new_row(
-            server.id, volume.id, volumes.free_device(server, rows, device.boot), len(rows), boot=device.boot, tag=device.tag,
-            delete_on_termination=device.delete_on_termination,
+            server.id, volume.id, volumes.free_device(server, rows, device.boot), len(rows), boot=device.boot,
+            tag=device.tag, delete_on_termination=device.delete_on_termination,
         )  # fmt: skip
         if device.volume is not None:
             volumes.reserve(tx, row, volume, server.project_id)
