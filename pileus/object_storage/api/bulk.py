@@ -45,20 +45,23 @@ def report(call: Call, outcome: Outcome, word: str) -> Response:
     if word == "deleted":
         numbers = {"Number Deleted": outcome.done, "Number Not Found": outcome.missing}
     fields = {**numbers, "Response Status": outcome.status, "Response Body": outcome.why}
+    return worded(kind, fields, outcome.failed, "delete" if word == "deleted" else "extract")
+
+
+def worded(kind: str, fields: dict[str, Any], failed: list[tuple[str, str]], root: str, status: int = 200) -> Response:
+    """A report in the form that is asked for."""
     if kind == "application/json":
-        text = json.dumps({**fields, "Errors": outcome.failed})
+        text = json.dumps({**fields, "Errors": failed})
     elif kind in ("application/xml", "text/xml"):
         inner = "".join(f"<{_tag(key)}>{escape(str(value))}</{_tag(key)}>" for key, value in fields.items())
         each = "".join(
-            f"<object><name>{escape(name)}</name><status>{escape(status)}</status></object>"
-            for name, status in outcome.failed
+            f"<object><name>{escape(name)}</name><status>{escape(why)}</status></object>" for name, why in failed
         )
-        root = "delete" if word == "deleted" else "extract"
         text = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>{inner}<errors>{each}</errors></{root}>'
     else:
         lines = [*(f"{key}: {value}" for key, value in fields.items()), "Errors:"]
-        text = "\n".join([*lines, *(f"{name}, {status}" for name, status in outcome.failed)])
-    return Response(text.encode("utf-8", "replace"), 200, {"content-type": f"{kind}; charset=utf-8"})
+        text = "\n".join([*lines, *(f"{name}, {why}" for name, why in failed)])
+    return Response(text.encode("utf-8", "replace"), status, {"content-type": f"{kind}; charset=utf-8"})
 
 
 def _tag(text: str) -> str:

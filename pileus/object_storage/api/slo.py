@@ -84,6 +84,22 @@ def _is_range(text: str) -> bool:
 
 
 def put(call: Call) -> Response:
+    """Take a manifest in; with ?heartbeat=on, how that went stands in the body of a 202, as for what takes long."""
+    if not limits.is_true(call.rq.query.get("heartbeat")):
+        return _put(call)
+    kind = bulk.media_type(call)
+    with call.read() as tx:
+        call.container_to_write(tx)
+    fields = {"Response Status": "201 Created", "Response Body": ""}
+    try:
+        headers = _put(call).headers
+        fields |= {"Etag": headers["etag"], "Last Modified": headers["last-modified"]}
+    except Fault as fault:
+        fields |= {"Response Status": f"{fault.status} {fault.title}", "Response Body": fault.message}
+    return bulk.worded(kind, fields, [], "slo", 202)
+
+
+def _put(call: Call) -> Response:
     """Take a manifest in. Raises BadRequest with what is wrong with which segment, and Unprocessable for another ETag."""
     body = _body(call)
     with call.read() as tx:

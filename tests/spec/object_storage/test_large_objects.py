@@ -108,6 +108,15 @@ def test_segments_that_are_not_what_they_are_said_to_be_are_refused(own: Store, 
     manifest(own, box, {"path": f"{box}/large"}).refused(400, "own")
 
 
+def test_a_client_that_wants_a_heartbeat_reads_the_outcome_in_the_body(own: Store, box: str) -> None:
+    good = json.dumps([{"path": f"{box}/seg/a"}]).encode()
+    answer = own.put(f"{box}/large?multipart-manifest=put&heartbeat=on", good, accept="application/json")
+    assert answer.ok(202)["Response Status"] == "201 Created" and answer.json["Etag"]
+    assert own.get(f"{box}/large").raw == b"a" * 10
+    answer = own.put(f"{box}/large?multipart-manifest=put&heartbeat=on", b"[]")
+    assert b"Response Status: 400 Bad Request" in answer.ok(202)
+
+
 def test_a_large_object_whose_segments_changed_is_not_given(own: Store, box: str) -> None:
     manifest(own, box, "a", "b").ok(201)
     own.put(f"{box}/seg/a", b"changed").ok(201)
