@@ -22,7 +22,10 @@ REQUESTS: dict[str, Callable[[Store], Any]] = {
     "archive": lambda own: own.put("kept/o", NEW),
     "manifest": lambda own: own.put("box/o?multipart-manifest=put", b'[{"path": "/box/p"}]'),
 }
-MOMENTS = [(Writer, "write"), (Writer, "finish"), (Writer, "place"), (Writer, "close"), (Files, "leave")]
+MOMENTS = [
+    (Writer, "write", True), (Writer, "write", False), (Writer, "finish", False), (Writer, "place", True),
+    (Writer, "place", False), (Files, "leave", True), (Files, "leave", False),
+]  # fmt: skip
 
 
 def killed(request: Callable[[], Any], where: type, what: str, before: bool) -> None:
@@ -55,8 +58,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, database: None) -> Store:
     return own
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize(("where", "what"), MOMENTS, ids=lambda part: getattr(part, "__name__", part))
+@pytest.mark.parametrize(("where", "what", "before"), MOMENTS)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_kill_leaves_the_old_or_the_new(alone: Store, name: str, where: type, what: str, before: bool) -> None:
     world = alone.client.application
