@@ -83,6 +83,7 @@ MAKE: list[tuple[str, str, Any]] = [
     ("POST", f"{V}/types", {"volume_type": {"name": "t-%d", "description": "d", "extra_specs": {"a": "b"},
                                             "os-volume-type-access:is_public": False}}),
     ("POST", f"{V}/types/$volume_type/action", {"addProjectAccess": {"project": "$project"}}),
+    ("POST", f"{V}/types", {"volume_type": {"name": "open-%d", "description": "d", "extra_specs": {"a": "b"}}}),
     ("POST", f"{V}/types/$volume_type/extra_specs", {"extra_specs": {"c": "d"}}),
     ("POST", f"{V}/types/$volume_type/encryption", {"encryption": {"provider": "luks", "control_location": "front-end",
                                                             "key_size": 256, "cipher": "aes"}}),

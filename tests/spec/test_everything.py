@@ -16,7 +16,9 @@ COLLECTIONS = list(
 )
 DELETABLE = [
     path for path in reversed(COLLECTIONS)
-    if not path.endswith(("/servers", "/routers", "/networks", "/subnets", "/images", "/flavors"))
+    if not path.endswith(
+        ("/servers", "/routers", "/networks", "/subnets", "/images", "/flavors", "/volumes", "/snapshots")
+    )
 ]  # fmt: skip
 
 
@@ -25,12 +27,15 @@ class House:
 
     def __init__(self, admin: Client):
         self.admin = admin
+        self.admin.headers["openstack-api-version"] = "volume latest"  # other services have no such word in it
         self.pool = Pool(random.Random(1))
         assert furnish(admin, self.pool, 200) == []
 
     def id(self, collection: str) -> str:
         if collection.endswith("os-keypairs"):
             return "k-200"
+        if collection.endswith("/types"):
+            return self.pool.newest("volume_type")
         return self.pool.newest(kind(collection.rpartition("/")[2]))
 
     def has(self, method: str, path: str) -> bool:
