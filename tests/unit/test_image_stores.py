@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import mmap
 import os
 import shutil
 import signal
@@ -112,11 +113,10 @@ def test_a_writer_is_known_to_be_alive_until_it_closes(make: Make) -> None:
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     writer = store.create("key")
-    os.dup2(os.open("/dev/full", os.O_WRONLY), writer._file)  # type: ignore[attr-defined]
-    with pytest.raises(StoreFull, match="No space"):
-        writer.write(b"x" * (5 << 20))
-    with pytest.raises(StoreFull, match="No space"):
-        writer.finish()
+    os.dup2(os.open("/dev/full", os.O_WRONLY), writer._file._file)  # type: ignore[attr-defined]
+    for piece in (b"x", b"x" * (5 << 20), memoryview(mmap.mmap(-1, 5 << 20))):
+        with pytest.raises(StoreFull, match="No space"):
+            writer.write(piece)
     writer.discard()
     writer.close()
 
