@@ -9,6 +9,7 @@ import msgspec
 
 from pileus.block_storage import states
 from pileus.block_storage.drivers.base import Connection, Volumes
+from pileus.block_storage.limits import limits_of
 from pileus.block_storage.store import Attachment, Volume
 from pileus.block_storage.volumes import attachments_of, get_volume
 from pileus.core import clock
@@ -63,12 +64,14 @@ def connection(cloud: Any, attachment_id: str, node: str) -> Connection:
     with cloud.db.read() as tx:
         attachment = get_attachment(tx, attachment_id)
         volume = get_volume(tx, attachment.volume_id)
+        limits = limits_of(tx, volume)
     if volume.host is None:
         raise Conflict(f"Volume {volume.id} lies nowhere.")
     driver: Volumes = cloud.drivers["block_storage"]
     with cloud.db.write() as tx:  # before the effect: whoever takes it back knows where to look
         tx.update(Attachment, attachment_id, attached_host=node, updated_at=clock.now())
     found = driver.connect(volume.host, volume.id, node, attachment.attach_mode == "ro")
+    found = msgspec.structs.replace(found, limits=limits)
     with cloud.db.write() as tx:
         status = attachment.attach_status
         tx.update(

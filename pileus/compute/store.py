@@ -265,6 +265,7 @@ class ServerVolume(msgspec.Struct):
     kind: str = "file"  # how it is reached from the server's host
     address: str = ""
     port: int = 0
+    limits: dict[str, int] = {}  # of what its guest reads and writes in a second
 
 
 @table("hosts", unique=[("name",), ("number",)])

@@ -66,6 +66,7 @@ def as_attached(row: ServerVolume) -> p.AttachedVolume:
     return p.AttachedVolume(
         volume_id=row.volume_id, device=row.device, kind="nbd" if row.kind == "nbd" else "file", address=row.address,
         port=row.port, read_only=row.read_only, shared=row.shared, bus=row.bus, tag=row.tag,
+        limits=row.limits,
     )  # fmt: skip
 
 
@@ -176,13 +177,17 @@ def connect(cloud: Any, row: ServerVolume, host: str) -> ServerVolume:
     """How the volume is reached from a host, from now on. Outside of transactions; may be repeated."""
     found = front.connection(cloud, row.attachment_id, host)
     address, _, port = found.address.removeprefix("nbd://").partition("/")[0].rpartition(":")
-    row.kind, row.address, row.port = found.kind, address.strip("[]"), int(port or 0)
+    row.kind, row.address, row.port, row.limits = found.kind, address.strip("[]"), int(port or 0), found.limits
     return row
+
+
+def note_connection(tx: Tx, row: ServerVolume, **more: Any) -> None:
+    tx.update(ServerVolume, row.id, kind=row.kind, address=row.address, port=row.port, limits=row.limits, **more)
 
 
 def keep_connection(tx: Tx, row: ServerVolume) -> None:
     """A server that starts from now on, starts with it."""
-    tx.update(ServerVolume, row.id, kind=row.kind, address=row.address, port=row.port, attached=True)
+    note_connection(tx, row, attached=True)
 
 
 def disconnect(cloud: Any, row: ServerVolume, host: str) -> None:

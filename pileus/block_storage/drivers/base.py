@@ -54,6 +54,7 @@ class Connection(msgspec.Struct, frozen=True):
     read_only: bool = False
     serial: str = ""
     format: str = "raw"
+    limits: dict[str, int] = {}  # of its guest, in a second (`limits.py`)
 
 
 class Stored(msgspec.Struct, frozen=True):

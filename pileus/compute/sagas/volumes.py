@@ -145,7 +145,7 @@ def _get_row(run: Run) -> ServerVolume:
 def connect(run: Run) -> None:
     row = volumes.connect(run.cloud, _get_row(run), run.data["host"])
     with run.db.write() as tx:
-        tx.update(ServerVolume, row.id, kind=row.kind, address=row.address, port=row.port)
+        volumes.note_connection(tx, row)
 
 
 def plug_in(run: Run) -> None:

@@ -17,6 +17,7 @@ class AttachedVolume(Struct, frozen=True, kw_only=True):
     shared: bool = False  # other servers may have it at the same time
     bus: str = ""  # as the server's other disks, unless said
     tag: str | None = None
+    limits: dict[str, int] = {}  # by libvirt's names (`iotune`)
 
 
 class VolumeRef(Struct, frozen=True):

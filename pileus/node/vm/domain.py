@@ -156,6 +156,10 @@ def _volume(disk: VolumeDisk) -> ET.Element:
     element.append(volume_source(disk))
     ET.SubElement(element, "target", dev=disk.device, bus=disk.bus)
     _text(element, "serial", volume.volume_id)
+    if volume.limits:
+        tune = ET.SubElement(element, "iotune")
+        for name, value in sorted(volume.limits.items()):
+            _text(tune, name, str(value))
     if volume.read_only:
         ET.SubElement(element, "readonly")
     if volume.shared:
