@@ -23,6 +23,7 @@ from pileus.core.uploads import CUT, ClientGone, Upload, silent
 
 LARGE = 1 << 20  # bytes of a body that are worth a thread's own reading
 CHUNK = 1 << 20
+TURN = 1 << 20  # bytes of a file after which it is others' turn: a client that keeps up would have the loop for itself
 HEAD_BYTES, HEAD_SECONDS = 64 << 10, 30
 
 
@@ -138,9 +139,15 @@ class Connection:
         """As the body of an answer whose head has been sent, with its length. Raises OSError when the client goes."""
         if self.cycle.disconnected or not count:
             return
+        protocol, end = self._protocol, offset + count
         with open(path, "rb", buffering=0) as file:
-            sent = await self._protocol.loop.sendfile(self._protocol.transport, file, offset, count)
-        self.cycle.expected_content_length -= sent
+            while offset < end:
+                sent = await protocol.loop.sendfile(protocol.transport, file, offset, min(TURN, end - offset))
+                if not sent:
+                    break  # the file has become shorter: uvicorn breaks off
+                offset += sent
+                self.cycle.expected_content_length -= sent
+                await asyncio.sleep(0)
 
 
 class Lent(Upload):
