@@ -19,7 +19,7 @@ Send = Callable[[Message], Awaitable[None]]
 Handle = Callable[[Request], Response]
 
 MAX_BODY = 8 << 20  # JSON bodies; a server's user data and files stay well below
-STREAM, SLOW = "stream", "slow"
+STREAM, SLOW, ANSWER = "stream", "slow", "answer"
 EXTENSION = "pileus.connection"  # in the ASGI scope, where the server can more than ASGI (`core/bodies.py`)
 
 
@@ -35,13 +35,15 @@ class Edge:
         handle: Handle,
         kind: Callable[[Request], str],
         threads: int = 6,
-        stream_threads: int = 12,
+        stream_threads: int = 24,
         slow_threads: int = 12,
     ):
         self.handle = handle
         self.kind = kind
         self.pool = Pool(threads)
-        self._sizes = {STREAM: stream_threads, SLOW: slow_threads}
+        # an upload has its thread for as long as its client takes; what is sent is read a piece at a time by others, so that
+        # slow uploads keep nobody from downloading
+        self._sizes = {STREAM: stream_threads, SLOW: slow_threads, ANSWER: 8}
         self._pools: dict[str, Pool] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -74,15 +76,15 @@ class Edge:
         lent = connection.lend() if connection else None
         rq.upload = lent or Pieces(Messages(receive, asyncio.get_running_loop()))
         try:
-            response: Response = await self.stream_pool.run(self.handle, rq)
+            response: Response = await self._own(STREAM).run(self.handle, rq)
         finally:
             if lent:
                 connection.give_back(lent)
         return response
 
     @property
-    def stream_pool(self) -> Pool:
-        return self._own(STREAM)
+    def _answers(self) -> Pool:
+        return self._own(ANSWER)
 
     def _own(self, kind: str) -> Pool:
         """Its threads, which are there from the first request of that kind."""
@@ -109,7 +111,7 @@ class Edge:
             headers.append((b"content-length", str(file_bodies.length(body)).encode()))
         await send(start)
         file = connection and rq.method != "HEAD" and isinstance(body, FileBody)
-        if file and await self.stream_pool.run(file_bodies.in_memory, body):
+        if file and await self._answers.run(file_bodies.in_memory, body):
             await self._send_file(body, send, connection)  # a third of the work of handing it over in chunks
             return
         if isinstance(body, socket.socket):
@@ -119,7 +121,7 @@ class Edge:
             if rq.method != "HEAD":
                 await self._send_chunks(chunks, send, receive)
         finally:
-            await self.stream_pool.run(_release, body, chunks)
+            await self._answers.run(_release, body, chunks)
         await send({"type": "http.response.body", "body": b""})
 
     async def _send_file(self, body: Any, send: Send, connection: Any) -> None:
@@ -129,15 +131,15 @@ class Edge:
             await send({"type": "http.response.body", "body": b""})
         finally:
             if body.after:
-                await self.stream_pool.run(body.after)
+                await self._answers.run(body.after)
 
     async def _send_chunks(self, chunks: Iterator[bytes], send: Send, receive: Receive) -> None:
         """Read the next chunk while one is sent; stop when the client goes, of which `send` says nothing."""
         gone = asyncio.ensure_future(_disconnected(receive))
-        coming = asyncio.ensure_future(self.stream_pool.run(next, chunks, None))
+        coming = asyncio.ensure_future(self._answers.run(next, chunks, None))
         try:
             while (chunk := await coming) is not None and not gone.done():
-                coming = asyncio.ensure_future(self.stream_pool.run(next, chunks, None))
+                coming = asyncio.ensure_future(self._answers.run(next, chunks, None))
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         finally:
             gone.cancel()

@@ -235,6 +235,21 @@ def test_a_file_is_let_go_when_its_client_leaves(run: Run, tmp_path: Path) -> No
     assert released.wait(10)
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_slow_uploads_keep_nobody_from_downloading(
+    run: Run, tmp_path: Path, in_memory: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_bodies, "in_memory", lambda body: in_memory)
+    (tmp_path / "f").write_bytes(BIG)
+    client = run(lambda rq: digest(rq) if rq.method == "PUT" else Response(FileBody(tmp_path / "f")))
+    uploads = [Client(client.socket.getpeername()[1]) for _ in range(4)]  # there are threads for three
+    for upload in uploads:
+        upload.send("PUT", "/", BIG[:1000], f"Content-Length: {len(BIG)}")
+    assert client.ask("GET", "/f") == (200, BIG)
+    for upload in uploads:
+        upload.close()
+
+
 def test_a_head_has_limits(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "HEAD_SECONDS", 0.2)
     client = run(digest)
